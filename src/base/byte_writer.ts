@@ -1,0 +1,97 @@
+/**
+ * A growing buffer that records are written into, byte by byte, without a string for the whole.
+ * @module
+ */
+
+const encoder = new TextEncoder();
+/** Below this many characters a loop beats a call into the runtime (measured, `bench/micro/byte_writer.ts`). */
+const shortText = 24;
+
+/** Appends bytes and texts to one buffer that grows by doubling. */
+export class ByteWriter {
+  #buffer: Uint8Array<ArrayBuffer>;
+  #length: number;
+
+  /**
+   * @param capacity First size in bytes.
+   * @param reserved Bytes left free at the front, for a header that is known later.
+   */
+  constructor(capacity: number, reserved = 0) {
+    this.#buffer = new Uint8Array(Math.max(capacity, reserved + 64));
+    this.#length = reserved;
+  }
+
+  /** Bytes written so far, the reserved ones included. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Size of the buffer behind it, which is what it costs in memory. */
+  get capacity(): number {
+    return this.#buffer.length;
+  }
+
+  /** The bytes written so far; valid until the next write. */
+  view(start = 0, end = this.#length): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(start, end);
+  }
+
+  /** Text of ASCII characters only. */
+  ascii(text: string): void {
+    const size = text.length;
+    this.#ensure(size);
+    if (size > shortText) {
+      encoder.encodeInto(text, this.#buffer.subarray(this.#length));
+      this.#length += size;
+      return;
+    }
+    const buffer = this.#buffer;
+    let at = this.#length;
+    for (let i = 0; i < size; i++) buffer[at++] = text.charCodeAt(i);
+    this.#length = at;
+  }
+
+  /** Any text, as UTF-8; a lone surrogate becomes U+FFFD. */
+  text(text: string): void {
+    this.#ensure(text.length * 3);
+    this.#length += encoder.encodeInto(text, this.#buffer.subarray(this.#length)).written;
+  }
+
+  /** A text as a JSON string with its quotes. */
+  json(text: string): void {
+    this.text(JSON.stringify(text));
+  }
+
+  /** One byte. */
+  byte(value: number): void {
+    this.#ensure(1);
+    this.#buffer[this.#length++] = value;
+  }
+
+  /** Bytes copied from elsewhere: `bytes[start, end)`. */
+  raw(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    const size = end - start;
+    this.#ensure(size);
+    this.#buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#length);
+    this.#length += size;
+  }
+
+  /** Takes out `[start, end)`; what follows moves up. */
+  remove(start: number, end: number): void {
+    this.#buffer.copyWithin(start, end, this.#length);
+    this.#length -= end - start;
+  }
+
+  /** Forgets all that was written from `length` on. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
+  #ensure(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Every error that can leave the daemon, in one table: docs/errors.md is made from it.
+ * @module
+ */
+
+interface ErrorRow {
+  /** HTTP status. */
+  status: number;
+  /** How the log line is marked. */
+  level: "debug" | "info" | "warn" | "error";
+  /** May the same request succeed later? */
+  retryable: boolean;
+  /** What to do about it, for the docs. */
+  hint: string;
+}
+
+/** Code to status, log level, whether to try again, and what to do. */
+export const errorTable = {
+  malformed_json: row(400, "info", false, "The body is cut off or is not JSON; nothing of it was stored."),
+  invalid_utf8: row(400, "info", false, "Send UTF-8; nothing of the body was stored."),
+  too_deep: row(400, "info", false, "Nest less deeply, or raise limits.max_depth."),
+  too_many_rows: row(400, "info", false, "Split the batch, or send NDJSON, which has no limit on rows."),
+  duplicate_rows_key: row(400, "info", false, "The key that holds the rows may stand in the body once."),
+  invalid_body: row(400, "info", false, "The body's outer object does not fit the route."),
+  validation: row(
+    400,
+    "info",
+    false,
+    "The row does not fit the dialect's schema; the message names the path.",
+  ),
+  invalid_header: row(
+    400,
+    "info",
+    false,
+    "The header named in the message does not have the form it must have.",
+  ),
+  bad_encoding: row(
+    400,
+    "info",
+    false,
+    "The body is not what its Content-Encoding says; nothing was stored.",
+  ),
+  unauthorized: row(401, "info", false, "Check client id and secret against auth.* in the configuration."),
+  forbidden: row(403, "info", false, "Check app id and secret against auth.* in the configuration."),
+  not_found: row(404, "debug", false, "There is no such route or object."),
+  method_not_allowed: row(405, "debug", false, "Use a method that the Allow header names."),
+  stalled: row(
+    408,
+    "info",
+    true,
+    "No byte came for limits.stall_timeout_ms, or the body took too long as a whole.",
+  ),
+  body_too_large: row(413, "info", false, "Split the body, or raise the limit that the message names."),
+  unsupported_media_type: row(
+    415,
+    "info",
+    false,
+    "Send application/json, or application/x-ndjson where it is taken.",
+  ),
+  unsupported_encoding: row(415, "info", false, "Use gzip, deflate, br, zstd or no Content-Encoding."),
+  unprocessable: row(422, "info", false, "Every row was refused; the reply lists why."),
+  overloaded: row(503, "warn", true, "More is in flight than limits.* allow; wait as Retry-After says."),
+  draining: row(503, "info", true, "The daemon is stopping; another one or a later try will take it."),
+  storage_full: row(
+    503,
+    "error",
+    true,
+    "The disk under data_dir is full: make room. Nothing acknowledged is lost.",
+  ),
+  journal_failed: row(
+    503,
+    "error",
+    true,
+    "A write or fsync of the journal failed: see /healthz; restart after mending the disk.",
+  ),
+  internal: row(500, "error", true, "A bug: the log line with this request id says more."),
+} as const satisfies Record<string, ErrorRow>;
+
+/** One word of {@link errorTable}. */
+export type ErrorCode = keyof typeof errorTable;
+
+function row(status: number, level: ErrorRow["level"], retryable: boolean, hint: string): ErrorRow {
+  return { status, level, retryable, hint };
+}
+
+/** What the constructor of {@link WeirError} takes beside code and message. */
+export interface WeirErrorOptions extends ErrorOptions {
+  /** Seconds for Retry-After; 429 and 503 always carry one. @default 1 for 503 */
+  retryAfterS?: number;
+  /** Further reply headers, such as Allow. */
+  headers?: Record<string, string>;
+}
+
+/** An error with a row in {@link errorTable}. Its message may be shown to the client: no payload, no path. */
+export class WeirError extends Error {
+  override readonly name = "WeirError";
+  readonly code: ErrorCode;
+  readonly retryAfterS: number | undefined;
+  readonly headers: Record<string, string> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: WeirErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.retryAfterS = options.retryAfterS ?? (errorTable[code].status === 503 ? 1 : undefined);
+    this.headers = options.headers;
+  }
+
+  get status(): number {
+    return errorTable[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.code].retryable;
+  }
+}
+
+/** Any thrown value as a {@link WeirError}; what is no such error becomes `internal` and says nothing outside. */
+export function toWeirError(error: unknown): WeirError {
+  if (error instanceof WeirError) return error;
+  return new WeirError("internal", "Internal server error", { cause: error });
+}

@@ -1,0 +1,65 @@
+/**
+ * Places where a test makes the daemon stop or fail, so that crashes and broken disks can be rehearsed on a
+ * real process. Off unless the environment variable `WEIR_FAULTS` is set; then each place costs one look-up.
+ *
+ * `WEIR_FAULTS=journal.fsync:error:3,flush.renamed:pause` means: the third time the journal syncs, fail; the
+ * first time parts were renamed, say so on standard error and stand still until killed.
+ * @module
+ */
+
+/** Every place, with what has just happened there. */
+export const faultPlaces = {
+  "journal.write": "before frames are written to a segment",
+  "journal.written": "frames are written, not yet synced",
+  "journal.fsync": "before a segment is synced",
+  "journal.rotate": "before a new segment is made",
+  "flush.started": "a flush has chosen what it will write",
+  "flush.part_written": "a part is written under its temporary name",
+  "flush.renamed": "all parts have their names, the catalog does not know them",
+  "flush.committed": "the catalog lists the parts, old segments are still there",
+  "recover.frame": "a frame was read back at start",
+  "recover.done": "the journal was read back, nothing is served yet",
+} as const;
+
+/** One of {@link faultPlaces}. */
+export type FaultPlace = keyof typeof faultPlaces;
+
+interface Plan {
+  action: "error" | "enospc" | "pause";
+  /** Hits left before it acts; after that, errors repeat. */
+  countdown: number;
+}
+
+const plans = readPlans();
+
+/**
+ * Does nothing, unless a test planned a fault here.
+ * @throws Error with `code` EIO or ENOSPC, where such a fault is planned
+ */
+export function faultPoint(place: FaultPlace): void {
+  if (plans === undefined) return;
+  const plan = plans.get(place);
+  if (plan === undefined || --plan.countdown > 0) return;
+  if (plan.action === "pause") standStill(place);
+  const code = plan.action === "enospc" ? "ENOSPC" : "EIO";
+  throw Object.assign(new Error(`Planned fault at ${place}: ${code}`), { code });
+}
+
+function readPlans(): Map<string, Plan> | undefined {
+  const text = Deno.permissions.querySync({ name: "env", variable: "WEIR_FAULTS" }).state === "granted"
+    ? Deno.env.get("WEIR_FAULTS")
+    : undefined;
+  if (!text) return undefined;
+  const entries = text.split(",").map((item): [string, Plan] => {
+    const [place, action = "error", count = "1"] = item.trim().split(":");
+    return [place, { action: action as Plan["action"], countdown: Number(count) }];
+  });
+  return new Map(entries);
+}
+
+/** Blocks the whole process: what it would have done next never happens. */
+function standStill(place: FaultPlace): never {
+  Deno.stderr.writeSync(new TextEncoder().encode(`fault point reached: ${place}\n`));
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(cell, 0, 0);
+}

@@ -1,0 +1,123 @@
+/**
+ * Every metric the daemon has, defined once; docs/metrics.md is made from this table.
+ * @module
+ */
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+interface MetricRow {
+  type: "counter" | "gauge" | "histogram";
+  help: string;
+  labels?: readonly string[];
+  /** Upper bounds, in the metric's unit. */
+  buckets?: readonly number[];
+}
+
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+/** Name to type, meaning and labels. */
+export const metricTable = {
+  weir_requests_total: {
+    type: "counter",
+    help: "Requests answered, by dialect, route pattern and status",
+    labels: ["dialect", "route", "status"],
+  },
+  weir_request_seconds: {
+    type: "histogram",
+    help: "From the first look at a request to its reply, in seconds",
+    labels: ["dialect"],
+    buckets: seconds,
+  },
+  weir_rows_total: {
+    type: "counter",
+    help: "Rows by what became of them: accepted, duplicate, or the reason of a rejection",
+    labels: ["dialect", "outcome"],
+  },
+  weir_body_bytes_total: { type: "counter", help: "Decoded bytes of bodies", labels: ["dialect"] },
+  weir_in_flight_bytes: {
+    type: "gauge",
+    help: "Bytes of bodies and records held by requests that are not answered",
+  },
+  weir_in_flight_requests: { type: "gauge", help: "Requests that are not answered" },
+  weir_refused_total: {
+    type: "counter",
+    help: "Requests refused before their body was read",
+    labels: ["code"],
+  },
+  weir_journal_bytes_total: { type: "counter", help: "Bytes written to the journal, frame headers included" },
+  weir_journal_frames_total: {
+    type: "counter",
+    help: "Frames written: one a request, one a window of NDJSON",
+  },
+  weir_journal_syncs_total: { type: "counter", help: "Calls of fdatasync on the journal" },
+  weir_journal_sync_seconds: {
+    type: "histogram",
+    help: "Write and fdatasync of one group of frames, in seconds",
+    buckets: seconds,
+  },
+  weir_journal_segments: { type: "gauge", help: "Segments on disk" },
+  weir_journal_failed: { type: "gauge", help: "1 after a write or sync failed for good, else 0" },
+  weir_recovered_records_total: { type: "counter", help: "Records read back from the journal at start" },
+  weir_quarantined_total: { type: "counter", help: "Damaged pieces of the journal set aside" },
+  weir_index_entries: { type: "gauge", help: "Entries in memory, by index", labels: ["index"] },
+  weir_index_bytes: { type: "gauge", help: "Estimated memory of the indexes", labels: ["index"] },
+  weir_identity_lookups_total: {
+    type: "counter",
+    help: "Look-ups of row identities, by where they were decided",
+    labels: ["by"],
+  },
+  weir_flushes_total: { type: "counter", help: "Flushes, by result", labels: ["result"] },
+  weir_flush_seconds: {
+    type: "histogram",
+    help: "Length of a flush, in seconds",
+    buckets: [...seconds, 30, 60],
+  },
+  weir_parts_total: { type: "counter", help: "Parts written, by folder", labels: ["directory"] },
+  weir_part_bytes_total: {
+    type: "counter",
+    help: "Bytes of parts on disk, by folder",
+    labels: ["directory"],
+  },
+  weir_retention_removed_total: { type: "counter", help: "Parts removed by retention", labels: ["reason"] },
+  weir_claims_total: {
+    type: "counter",
+    help: "Claims by what happened: taken, lost, taken_over, done",
+    labels: ["event"],
+  },
+  weir_disk_free_bytes: { type: "gauge", help: "Free bytes of the file system under data_dir" },
+  weir_resident_bytes: { type: "gauge", help: "Resident memory of the process" },
+  weir_heap_used_bytes: { type: "gauge", help: "Used heap of the main isolate" },
+  weir_ready: { type: "gauge", help: "1 when the daemon takes requests, else 0" },
+} as const satisfies Record<string, MetricRow>;
+
+type Kinds = { counter: Counter; gauge: Gauge; histogram: Histogram };
+type Names<T extends MetricRow["type"]> = {
+  [K in keyof typeof metricTable]: (typeof metricTable)[K]["type"] extends T ? K : never;
+}[keyof typeof metricTable];
+
+/** The metrics of one daemon. */
+export interface Metrics {
+  readonly registry: Registry;
+  counter(name: Names<"counter">): Counter;
+  gauge(name: Names<"gauge">): Gauge;
+  histogram(name: Names<"histogram">): Histogram;
+}
+
+/** All metrics of {@link metricTable}, in a registry of their own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const made = new Map<string, Kinds[keyof Kinds]>();
+  for (const [name, row] of Object.entries(metricTable) as [string, MetricRow][]) {
+    const common = { name, help: row.help, labelNames: [...(row.labels ?? [])], registers: [registry] };
+    if (row.type === "counter") made.set(name, new Counter(common));
+    else if (row.type === "gauge") made.set(name, new Gauge(common));
+    else made.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? seconds)] }));
+  }
+  const get = (name: string): Kinds[keyof Kinds] => made.get(name)!;
+  return {
+    registry,
+    counter: (name) => get(name) as Counter,
+    gauge: (name) => get(name) as Gauge,
+    histogram: (name) => get(name) as Histogram,
+  };
+}

@@ -1,0 +1,234 @@
+/**
+ * Records: what a row turns into. One record is one line of JSON bytes with a kind, an identity, a time and the
+ * place where it belongs. The same bytes go into the journal and, for rows, into the parts.
+ *
+ * Lines of the family `rows` begin with `{"kind":..,"project_id":..|"app":..,"created_at":..,"id":..` and carry
+ * `insert_id` where the row has an identity; that is all the daemon needs to know to place them again when it
+ * reads its journal back.
+ * @module
+ */
+
+import { ByteWriter } from "./byte_writer.ts";
+
+/** What kinds there are, who owns a record of that kind, and the folder its parts go to. */
+export const recordKinds = {
+  event: { family: "rows", directory: "events", owner: "project" },
+  profile: { family: "rows", directory: "profiles", owner: "project" },
+  group: { family: "rows", directory: "groups", owner: "project" },
+  replay: { family: "rows", directory: "replays", owner: "project" },
+  bot: { family: "rows", directory: "bots", owner: "project" },
+  session: { family: "rows", directory: "sessions", owner: "project" },
+  change: { family: "rows", directory: "changes", owner: "app" },
+  mail: { family: "rows", directory: "mails", owner: "app" },
+  action: { family: "rows", directory: "actions", owner: "app" },
+  request: { family: "traces", directory: "traces", owner: "app" },
+  batch: { family: "traces", directory: "traces", owner: "app" },
+  reply: { family: "replies", directory: "", owner: "" },
+} as const;
+
+/** One of {@link recordKinds}. */
+export type RecordKind = keyof typeof recordKinds;
+/** Kinds whose lines go to parts as they are. */
+export type RowKind = {
+  [K in RecordKind]: (typeof recordKinds)[K]["family"] extends "rows" ? K : never;
+}[RecordKind];
+
+/** A row's place: the folder below data_dir that its part lies in. */
+export interface RowPlace {
+  readonly family: "rows";
+  /** Such as `events/project=p/date=2026-11-20`. */
+  readonly partition: string;
+}
+
+/** Where a record of a request belongs, and what the index must know of it. */
+export interface TracePlace {
+  readonly family: "traces";
+  readonly kind: "request" | "batch";
+  readonly app: string;
+  readonly sid: string;
+  readonly rid: string;
+  /** Batch index; for metadata, the batch index it came with, or -1. */
+  readonly index: number;
+  /** Time of the entry, ms since the epoch; the arrival time where it had none. */
+  readonly t: number;
+  /** Declared number of batches, or -1. */
+  readonly total: number;
+  /** First 48 bits of SHA-256 over the events' bytes; 0 for metadata. */
+  readonly hash: number;
+  /** Did the client leave the index out? */
+  readonly assumed: boolean;
+  /** Bytes from the start of the record's line to the `[` of its events; 0 for metadata. */
+  readonly eventsOffset: number;
+  /** Bytes of the events, both brackets included; 0 for metadata. */
+  readonly eventsLength: number;
+}
+
+/** A reply kept for a repeated Idempotency-Key. */
+export interface ReplyPlace {
+  readonly family: "replies";
+  /** Scope and key. */
+  readonly key: string;
+  readonly reply: KeptReply;
+}
+
+/** What a repeated request is answered with. */
+export interface KeptReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** When it was given, ms since the epoch. */
+  readonly at: number;
+}
+
+/** Where one record belongs. */
+export type Place = RowPlace | TracePlace | ReplyPlace;
+
+/** The claim of a record (or several) to be stored once. */
+export interface Identity {
+  /** See {@link identityKey}. */
+  readonly key: string;
+  /** Index of the row in its body. */
+  readonly row: number;
+  /** What the reply to a repeat must carry. */
+  readonly memo: IdentityMemo;
+  /** Set when this one turned out to be a repeat: what the first one was answered. */
+  first?: IdentityMemo;
+}
+
+/** What is remembered of the first row with an identity. */
+export interface IdentityMemo {
+  readonly deviceId: string;
+  readonly sessionId: string;
+}
+
+/** The key under which an identity is remembered: two owners never share one. */
+export function identityKey(owner: "project" | "app", name: string, insertId: string): string {
+  return `${owner === "project" ? "p" : "a"}${name.length}:${name}${insertId}`;
+}
+
+/** Bytes at the front of a unit that the journal fills in: length and CRC-32. */
+export const frameHeaderBytes = 8;
+
+/**
+ * The records of one request, or of one window of an NDJSON stream: what is stored together or not at all.
+ *
+ * - `starts[i]` .. `starts[i + 1]` (or the end) are the bytes of record i, its line break included.
+ * - `places[i]` says where record i belongs; `identities[i]` is undefined where it has none.
+ */
+export class Unit {
+  readonly writer: ByteWriter;
+  readonly starts: number[] = [];
+  readonly places: Place[] = [];
+  readonly identities: (Identity | undefined)[] = [];
+  #open: number;
+
+  /** @param capacity First size of the buffer, in bytes. */
+  constructor(capacity = 4096) {
+    this.writer = new ByteWriter(capacity, frameHeaderBytes);
+    this.#open = frameHeaderBytes;
+  }
+
+  /** How many records it holds. */
+  get count(): number {
+    return this.starts.length;
+  }
+
+  /** End of record i. */
+  end(i: number): number {
+    return i + 1 < this.starts.length ? this.starts[i + 1] : this.#open;
+  }
+
+  /** Closes the record whose JSON was written since the last call: adds the line break and its place. */
+  close(place: Place, identity?: Identity): void {
+    this.writer.byte(0x0a);
+    this.starts.push(this.#open);
+    this.places.push(place);
+    this.identities.push(identity);
+    this.#open = this.writer.length;
+  }
+
+  /** Forgets what was written since the last {@link close}: the row failed half-way. */
+  abandon(): void {
+    this.writer.truncate(this.#open);
+  }
+
+  /** Where it stands, for {@link rollback}. */
+  mark(): number {
+    return this.starts.length;
+  }
+
+  /** Forgets every record from number `mark` on. */
+  rollback(mark: number): void {
+    if (mark < this.starts.length) this.#open = this.starts[mark];
+    this.writer.truncate(this.#open);
+    this.starts.length = this.places.length = this.identities.length = mark;
+  }
+
+  /** Takes out the records for which `drop` is true; the others keep their order. */
+  drop(drop: (i: number) => boolean): void {
+    for (let i = this.starts.length - 1; i >= 0; i--) {
+      if (!drop(i)) continue;
+      const size = this.end(i) - this.starts[i];
+      this.writer.remove(this.starts[i], this.end(i));
+      this.#open -= size;
+      this.starts.splice(i, 1);
+      this.places.splice(i, 1);
+      this.identities.splice(i, 1);
+      for (let later = i; later < this.starts.length; later++) this.starts[later] -= size;
+    }
+  }
+}
+
+/** A day as `YYYY-MM-DD`, UTC. */
+export function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+const rowPlaces = new Map<string, RowPlace>();
+
+/**
+ * The place of a row of this kind, owner and day. Names are percent-encoded so that no owner from outside can
+ * leave its partition: only letters, digits, `_` and `-` stay, also `.` where it is not the first character.
+ *
+ * @throws RangeError when the day is no `YYYY-MM-DD`
+ */
+export function rowPlace(kind: RowKind, owner: string, day: string): RowPlace {
+  const cacheKey = `${kind}/${day}/${owner}`;
+  const known = rowPlaces.get(cacheKey);
+  if (known) return known;
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) {
+    throw new RangeError(
+      `Cannot place a row: day must be YYYY-MM-DD: current value is ${JSON.stringify(day)}`,
+    );
+  }
+  const { directory, owner: column } = recordKinds[kind];
+  const partition = `${directory}/${column}=${encodeName(owner)}/date=${day}`;
+  const place: RowPlace = { family: "rows", partition };
+  if (rowPlaces.size >= 10_000) rowPlaces.clear();
+  rowPlaces.set(cacheKey, place);
+  return place;
+}
+
+/** A name as one safe path segment; never empty, never `.` or `..`, at most 200 bytes. */
+export function encodeName(name: string): string {
+  const bytes = new TextEncoder().encode(name);
+  let out = "";
+  bytes.forEach((byte, i) => {
+    const char = String.fromCharCode(byte);
+    out += /[A-Za-z0-9_-]/.test(char) || (char === "." && i > 0)
+      ? char
+      : "%" + byte.toString(16).toUpperCase().padStart(2, "0");
+  });
+  if (out === "") return "%00";
+  if (out.length <= 200) return out;
+  return out.slice(0, 180).replace(/%.?$/, "") + "%" + bytes.length + "%" + fingerprint(bytes);
+}
+
+function fingerprint(bytes: Uint8Array): string {
+  let a = 0x811c9dc5, b = 0x1234567;
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 0x01000193) >>> 0;
+    b = Math.imul(b ^ byte, 0x85ebca6b) >>> 0;
+  }
+  return a.toString(16).padStart(8, "0") + b.toString(16).padStart(8, "0");
+}

@@ -1,0 +1,61 @@
+/**
+ * What a flush is asked to write and what it answers: plain data, posted to the flush worker and back.
+ * Positions are offsets in bytes from the start of a segment file.
+ * @module
+ */
+
+/** Numbers for each extent in {@link RowsPlan.extents}. */
+export const rowExtentStride = 5;
+/** Numbers for each batch in {@link RequestPlan.batches}. */
+export const batchStride = 6;
+/** Numbers for each piece of metadata in {@link RequestPlan.metas}. */
+export const metaStride = 3;
+
+/** The rows of one partition, as runs of whole lines in the journal. */
+export interface RowsPlan {
+  /** Folder below data_dir, such as `events/project=p/date=2026-11-20`. */
+  readonly partition: string;
+  /** For each run: segment, offset, length, rows, rows that carry `insert_id`. */
+  readonly extents: Float64Array;
+}
+
+/** One request (one rid) to be written as one line. */
+export interface RequestPlan {
+  readonly app: string;
+  readonly sid: string;
+  readonly rid: string;
+  /** For each batch, ascending by index: index, segment, offset of `[`, length of the events, hash, 1 if assumed. */
+  readonly batches: Float64Array;
+  /** For each `request` record, in order of arrival: segment, offset, length of its line. */
+  readonly metas: Float64Array;
+  /** Declared number of batches, or -1. */
+  readonly total: number;
+  /** Batches that were replaced by others with the same index. */
+  readonly replaced: number;
+  /** Time of the first entry, ms since the epoch; gives the partition's date. */
+  readonly firstT: number;
+  readonly lastT: number;
+}
+
+/** Everything one flush writes. */
+export interface FlushPlan {
+  /** Number of the first segment that this flush does not cover; names its parts. */
+  readonly checkpoint: number;
+  readonly rows: RowsPlan[];
+  readonly requests: RequestPlan[];
+  /** Runs of `reply` lines, as in {@link RowsPlan.extents}. */
+  readonly replies: Float64Array;
+}
+
+/** One finished part. */
+export interface PartInfo {
+  /** Below data_dir. */
+  readonly path: string;
+  readonly partition: string;
+  readonly rows: number;
+  /** Size on disk. */
+  readonly bytes: number;
+  readonly checkpoint: number;
+  /** Wall clock, ms since the epoch. */
+  readonly writtenAt: number;
+}
