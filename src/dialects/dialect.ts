@@ -1,0 +1,124 @@
+/**
+ * What a wire dialect is: routes, and for each request one {@link Ingest} that turns rows into records and
+ * outcomes into a reply. The pipeline does everything between.
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { IdSource } from "../base/ids.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { Outcomes } from "../base/outcome.ts";
+import type { Identity, Unit } from "../base/record.ts";
+import type { Config } from "../config/schema.ts";
+import type { TraceReader } from "../flush/trace_reader.ts";
+import type { Indexes } from "../index/indexes.ts";
+import type { RowWindow } from "../parse/window.ts";
+import type { SaltStore } from "../sessions/salts.ts";
+
+/** What dialects may use of the house. */
+export interface Services {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** As it stands; reloading replaces it, so read it anew for each request. */
+  readonly config: Config;
+  readonly indexes: Indexes;
+  readonly salts: SaltStore;
+  readonly traces: TraceReader;
+}
+
+/** A request as a dialect sees it: everything but its body. */
+export interface Inbound {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  /** Decoded path parameters by name. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Address of the client by the header rules of contract `track` 1.1; "" when none is known. */
+  readonly clientIp: string;
+  readonly requestId: string;
+  /** Arrival, ms since the epoch. */
+  readonly arrivedAt: number;
+}
+
+/** The form of body that a route takes. */
+export interface BodyShape {
+  /** Member (or members) of the outer object whose array holds the rows. */
+  readonly rowsKey: string | readonly string[];
+  /** May the body be a single row, when no such array is in it? */
+  readonly single: boolean;
+  /** Is `application/x-ndjson` taken, one row a line? */
+  readonly ndjson: boolean;
+  readonly maxBytes: number;
+  readonly maxRows: number;
+}
+
+/** A reply, before it is put on the wire. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+  /** @default "application/json; charset=utf-8" */
+  readonly contentType?: string;
+  readonly headers?: Record<string, string>;
+}
+
+/** What is known of a body once its last byte was read. */
+export interface ClosedBody {
+  /** The outer object, its rows array emptied; `{}` for NDJSON. */
+  readonly envelope: Readonly<Record<string, unknown>>;
+  /** The member that held the rows; undefined when there was no array (also for NDJSON). */
+  readonly rowsKey: string | undefined;
+}
+
+/** One request on its way. */
+export interface Ingest {
+  /**
+   * Is the body's outer object needed before the first row can be taken? Then {@link opened} is called first,
+   * and the body is held in memory until it closed.
+   */
+  readonly needsEnvelope: boolean;
+  /** Called with the outer object before the first row, when {@link needsEnvelope}. May throw a WeirError. */
+  opened?(envelope: Readonly<Record<string, unknown>>): void;
+  /**
+   * Stamps an outcome for each row of the window and adds the records of the accepted ones to the unit. A row
+   * that fails must leave no record behind. Every row is either read through `window.value(i)` or trusted.
+   */
+  take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void>;
+  /** The body closed well-formed: the last chance to refuse it as a whole, by throwing a WeirError. */
+  close(body: ClosedBody, outcomes: Outcomes): void;
+  /** The reply; `repeats` are the identities that were stored before. */
+  reply(outcomes: Outcomes, repeats: readonly Identity[]): Reply;
+}
+
+/** A route that takes rows. */
+export interface IngestRoute {
+  readonly method: "POST";
+  /** Pattern as hono reads it, such as `/v1/sessions/:sid/backend`. */
+  readonly path: string;
+  shape(config: Config): BodyShape;
+  /**
+   * Begins a request: looks at headers and path. Refusals that must not come before the body was found
+   * well-formed are thrown from {@link Ingest.close} instead.
+   * @throws WeirError
+   */
+  open(inbound: Inbound, services: Services): Ingest | Promise<Ingest>;
+}
+
+/** A route that answers from what is stored. */
+export interface ReadRoute {
+  readonly method: "GET";
+  readonly path: string;
+  /** @throws WeirError */
+  answer(inbound: Inbound, services: Services): Response | Promise<Response>;
+}
+
+/** One wire protocol. */
+export interface Dialect {
+  readonly name: string;
+  readonly ingest: readonly IngestRoute[];
+  readonly read: readonly ReadRoute[];
+  /** Gives an error the form that the dialect's clients know. @default the common error body */
+  errorBody?(error: { status: number; code: string; message: string; retryable: boolean }): unknown;
+}
