@@ -77,7 +77,9 @@ function readSalts(path: string): Record<string, string> {
     throw error;
   }
   const value: unknown = JSON.parse(text);
-  const entries = value !== null && typeof value === "object" ? Object.entries(value) : [["", value]];
+  const entries: [string, unknown][] = value !== null && typeof value === "object"
+    ? Object.entries(value)
+    : [["", value]];
   if (!entries.every(([day, salt]) => /^\d{4}-\d{2}-\d{2}$/.test(day) && typeof salt === "string")) {
     throw new SyntaxError("Cannot read the salts: file must map days to strings: it holds something else");
   }
