@@ -1,0 +1,67 @@
+/**
+ * Reads what the daemon wrote to disk, the way a user's tools would.
+ * @module
+ */
+
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+
+/** One finished output file. */
+export interface Part {
+  /** Below data_dir, such as `events/project=p/date=2026-11-20/7-0.ndjson`. */
+  readonly path: string;
+  /** `path` without the file name. */
+  readonly partition: string;
+  /** The lines as they are, without line breaks. */
+  readonly lines: string[];
+  /** The lines as values. */
+  readonly rows: Record<string, unknown>[];
+}
+
+/**
+ * Every part below `dataDir`/`folder`, ordered by path; none where the folder is not there.
+ * Files under temporary names are no parts and are left out.
+ *
+ * @param folder Such as `events` or `traces`.
+ * @throws Error when a part does not end with a line break or holds a line that is no JSON: it was not whole
+ */
+export async function readParts(dataDir: string, folder: string): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const path of await filesBelow(dataDir, folder)) {
+    const plain = decode(path, await Deno.readFile(`${dataDir}/${path}`));
+    if (plain === undefined) continue;
+    if (plain !== "" && !plain.endsWith("\n")) throw new Error(`Part ${path} does not end with a line break`);
+    const lines = plain === "" ? [] : plain.slice(0, -1).split("\n");
+    const rows = lines.map((line) => JSON.parse(line));
+    parts.push({ path, partition: path.slice(0, path.lastIndexOf("/")), lines, rows });
+  }
+  return parts;
+}
+
+/** The rows of all parts below `dataDir`/`folder`, in the order of {@link readParts}. */
+export async function readRows(dataDir: string, folder: string): Promise<Record<string, unknown>[]> {
+  return (await readParts(dataDir, folder)).flatMap((part) => part.rows);
+}
+
+/** Every file below `dataDir`/`folder`, relative to `dataDir`, in order; none where the folder is not there. */
+export async function filesBelow(dataDir: string, folder: string): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(`${dataDir}/${folder}`)) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) found.push(...await filesBelow(dataDir, path));
+      else found.push(path);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found.sort();
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decode(path: string, bytes: Uint8Array): string | undefined {
+  if (path.endsWith(".ndjson")) return utf8.decode(bytes);
+  if (path.endsWith(".ndjson.gz")) return utf8.decode(gunzipSync(bytes));
+  if (path.endsWith(".ndjson.zst")) return utf8.decode(zstdDecompressSync(bytes));
+  return undefined;
+}
