@@ -80,12 +80,19 @@ export interface Ingest {
    */
   readonly needsEnvelope: boolean;
   /** Called with the outer object before the first row, when {@link needsEnvelope}. May throw a WeirError. */
-  opened?(envelope: Readonly<Record<string, unknown>>): void;
+  opened?(envelope: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Whose Idempotency-Key this is: the same key means nothing to another one. Undefined when nobody was admitted. */
+  readonly scope: string | undefined;
   /**
    * Stamps an outcome for each row of the window and adds the records of the accepted ones to the unit. A row
    * that fails must leave no record behind. Every row is either read through `window.value(i)` or trusted.
    */
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void>;
+  /**
+   * Throws what refuses the sender. Called when the body closed well-formed, since a bad body is told before bad
+   * credentials; for a stream, before its first row.
+   */
+  admit(): void;
   /** The body closed well-formed: the last chance to refuse it as a whole, by throwing a WeirError. */
   close(body: ClosedBody, outcomes: Outcomes): void;
   /** The reply; `repeats` are the identities that were stored before. */

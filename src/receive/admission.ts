@@ -15,6 +15,8 @@ export interface AdmissionLimits {
 
 /** The share of one request in what is in flight. */
 export interface Lease extends Disposable {
+  /** Bytes held at this moment. */
+  readonly held: number;
   /**
    * Says how many bytes the request holds at this moment; what it announced at first stays reserved.
    * @throws WeirError `overloaded` when that is more than is left
@@ -74,6 +76,9 @@ export class Admission {
     let held = announced;
     let open = true;
     return {
+      get held() {
+        return held;
+      },
       hold: (bytes) => {
         const more = Math.max(bytes, announced) - held;
         if (more > 0) this.#take(more);

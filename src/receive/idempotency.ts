@@ -5,6 +5,7 @@
  */
 
 import { WeirError } from "../base/errors.ts";
+import type { Inbound } from "../dialects/dialect.ts";
 import type { KeptReply } from "../base/record.ts";
 
 /** Where replies of the past are looked up. */
@@ -12,10 +13,13 @@ export interface ReplyMemory {
   reply(key: string): KeptReply | undefined;
 }
 
-/** The turn of one request: a reply to repeat, or the right to run. */
-export type Turn =
-  | { readonly repeat: KeptReply }
-  | { readonly key: string | undefined; [Symbol.dispose](): void };
+/** The turn of one request: a reply to repeat, or the right to run, until it is disposed of. */
+export interface Turn extends Disposable {
+  /** The first one's reply; set when the request must not run. */
+  readonly repeat?: KeptReply;
+  /** Under which the reply is to be kept; undefined when no key was sent. */
+  readonly key?: string;
+}
 
 /** Lets one request a key run at a time. */
 export class Idempotency {
@@ -28,23 +32,23 @@ export class Idempotency {
 
   /**
    * Waits until no request with the same key is running, then answers what to do.
-   * @param scope Route and tenant: the same key means nothing in another scope.
+   * @param owner Who was admitted; without one nobody can be given what another one was answered.
    * @throws WeirError `invalid_header` when the key is empty or longer than 256 characters
    */
-  async begin(headers: Headers, scope: string): Promise<Turn> {
-    const sent = headers.get("idempotency-key");
-    if (sent === null) return { key: undefined, [Symbol.dispose]() {} };
+  async begin(inbound: Inbound, owner: string | undefined): Promise<Turn> {
+    const sent = inbound.headers.get("idempotency-key");
+    if (sent === null || owner === undefined) return { [Symbol.dispose]() {} };
     if (sent === "" || sent.length > 256) {
       throw new WeirError("invalid_header", "Idempotency-Key must have 1 to 256 characters");
     }
-    const key = `${scope}\n${sent}`;
+    const key = `${inbound.url.pathname}\n${owner}\n${sent}`;
     for (;;) {
       const running = this.#running.get(key);
       if (running === undefined) break;
       await running;
     }
     const repeat = this.#memory.reply(key);
-    if (repeat !== undefined) return { repeat };
+    if (repeat !== undefined) return { repeat, [Symbol.dispose]() {} };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
     return {

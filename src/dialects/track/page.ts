@@ -1,0 +1,41 @@
+/**
+ * Paths and referrers of events (contract `track`, 1.5).
+ * @module
+ */
+
+/** What `__path` and `__referrer` say. Members that are not known are "". */
+export interface Page {
+  readonly path: string;
+  readonly origin: string;
+  /** With its `?`. */
+  readonly query: string;
+  /** With its `#`. */
+  readonly hash: string;
+  readonly referrer: string;
+}
+
+/**
+ * Reads a page from the special properties. An absolute URL is taken apart, a path stays a path, and anything
+ * else is the name of a route, kept as it is. A referrer on the page's own host is none.
+ */
+export function readPage(path: unknown, referrer: unknown): Page {
+  const pathText = typeof path === "string" ? path : "";
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(pathText) ? parseUrl(pathText) : undefined;
+  return {
+    path: url ? url.pathname : pathText,
+    origin: url ? url.origin : "",
+    query: url ? url.search : "",
+    hash: url ? url.hash : "",
+    referrer: readReferrer(referrer, url?.hostname),
+  };
+}
+
+function readReferrer(referrer: unknown, ownHost: string | undefined): string {
+  if (typeof referrer !== "string" || referrer === "") return "";
+  if (ownHost !== undefined && parseUrl(referrer)?.hostname === ownHost) return "";
+  return referrer.replace(/\/+$/, "");
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}

@@ -1,0 +1,136 @@
+/**
+ * The way of the data, in the order in which it flows:
+ *
+ *     receive -> parse -> window -> validate, dispatch -> journal -> index          (later: flush)
+ *
+ * A JSON body is one unit: its records are stored together once it closed well-formed, or not at all. An NDJSON
+ * body is a unit for each window.
+ * @module
+ */
+
+import { Outcomes } from "./base/outcome.ts";
+import { Unit } from "./base/record.ts";
+import type { BodyShape, Inbound, Ingest, IngestRoute, Reply } from "./dialects/dialect.ts";
+import { JsonRows } from "./parse/json_rows.ts";
+import { NdjsonRows } from "./parse/ndjson_rows.ts";
+import type { RowSource, RowWindow } from "./parse/window.ts";
+import type { Lease } from "./receive/admission.ts";
+import { readBody } from "./receive/body.ts";
+import { bodyFormat } from "./receive/body_format.ts";
+import { Breath } from "./receive/breathe.ts";
+import { envelopeFirst } from "./receive/envelope_first.ts";
+import type { House } from "./receive/house.ts";
+import { firstHold, rowLimits } from "./receive/limits.ts";
+import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
+import { VerdictStream } from "./receive/verdict_stream.ts";
+
+/** One request on its way. */
+interface Passage {
+  readonly house: House;
+  readonly shape: BodyShape;
+  readonly session: Ingest;
+  readonly lease: Lease;
+  /** Key of the Idempotency-Key, if one was sent. */
+  readonly key: string | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Takes one request with rows. Whatever it answers with 2xx is safe by then.
+ * @throws WeirError for what refuses the request as a whole; nothing of it is stored then
+ */
+export async function ingest(
+  route: IngestRoute,
+  request: Request,
+  at: { inbound: Inbound; house: House },
+): Promise<Response> {
+  const { inbound, house } = at;
+  using held = new DisposableStack();
+  const shape = route.shape(house.config);
+  const format = bodyFormat(request.headers, shape);
+  const lease = held.use(
+    house.admission.enter(firstHold(request.headers, { shape, format, limits: house.config.limits })),
+  );
+  const session = await route.open(inbound, house);
+  const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
+  if (repeat !== undefined) return repeatResponse(repeat);
+  const body = readBody(request, {
+    maxBytes: format === "json" ? shape.maxBytes : Infinity,
+    stalls: house.stalls,
+  });
+  const passage: Passage = { house, shape, session, lease, key, body };
+  if (format === "json") return toResponse(await takeBody(passage));
+  if (session.needsEnvelope) await session.opened?.({});
+  session.admit();
+  return takeStream(passage, held.move());
+}
+
+/** A JSON body: every window dispatched as it closes, all of it stored at the end. */
+async function takeBody(passage: Passage): Promise<Reply> {
+  const { house, shape, session } = passage;
+  const limits = rowLimits(shape, house.config.limits);
+  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
+  const chunks = session.needsEnvelope ? await envelopeFirst(passage, limits) : passage.body;
+  const unit = new Unit(passage.lease.held);
+  const outcomes = new Outcomes();
+  const dispatch = async (window: RowWindow): Promise<void> => {
+    await session.take(window, unit, outcomes);
+    window.settle();
+    passage.lease.hold(rows.heldBytes + unit.writer.capacity);
+  };
+  for await (const window of windows(chunks, rows)) await dispatch(window);
+  if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
+  session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, outcomes);
+  session.admit();
+  const { reply, stored } = store(unit, outcomes, passage);
+  await stored;
+  return reply;
+}
+
+/** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
+function takeStream(passage: Passage, held: DisposableStack): Response {
+  const { house, shape, session } = passage;
+  const rows = new NdjsonRows({ limits: rowLimits({ ...shape, maxRows: Infinity }, house.config.limits) });
+  const verdicts = new VerdictStream();
+  const run = async (): Promise<void> => {
+    for await (const window of windows(passage.body, rows)) {
+      const unit = new Unit(window.bytes.length);
+      const outcomes = new Outcomes();
+      await session.take(window, unit, outcomes);
+      const { stored } = store(unit, outcomes, { ...passage, key: undefined });
+      await verdicts.add(window.firstIndex + window.count - 1, outcomes, stored);
+    }
+  };
+  run()
+    .then(() => verdicts.finish(), (error) => verdicts.finish({ error }))
+    .finally(() => held.dispose());
+  return new Response(verdicts.body, { status: 202, headers: { "content-type": "application/x-ndjson" } });
+}
+
+/** Windows of rows, as their last bytes arrive; long work gives others a turn between two of them. */
+async function* windows(chunks: AsyncIterable<Uint8Array>, rows: RowSource): AsyncGenerator<RowWindow> {
+  const breath = new Breath();
+  for await (const chunk of chunks) {
+    for (const window of rows.push(chunk)) {
+      yield window;
+      await breath.pause();
+    }
+  }
+  yield* rows.finish();
+}
+
+/** Decides repeats, makes the reply, and sends the unit to the journal: no other request comes between. */
+function store(unit: Unit, outcomes: Outcomes, passage: Passage): { reply: Reply; stored: Promise<void> } {
+  const { house: { indexes, journal, clock }, session, key } = passage;
+  const { identities, duplicateBatches } = indexes.reserve(unit);
+  outcomes.duplicates += identities.length + duplicateBatches;
+  const reply = session.reply(outcomes, identities);
+  if (key !== undefined) keepReply(unit, key, { ...reply, at: clock.now() });
+  if (unit.count === 0) return { reply, stored: journal.barrier() };
+  const stored = journal.append({
+    bytes: unit.writer.view(),
+    placed: (position) => indexes.place(unit, position),
+    released: () => indexes.release(unit),
+  });
+  return { reply, stored };
+}

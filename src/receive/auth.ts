@@ -1,0 +1,111 @@
+/**
+ * Credentials, checked against auth.* of the configuration (contract `track`, 1.3; contract `backend`, 1).
+ * @module
+ */
+
+import { createHash, scrypt, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { WeirError } from "../base/errors.ts";
+import type { Config } from "../config/schema.ts";
+import type { AppCredentials, Authority, ClientCredentials } from "../dialects/authority.ts";
+
+type Client = Config["auth"]["clients"][number];
+type Secrets = Pick<Client, "secret" | "secret_hash">;
+
+const clientIdForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** How long a verified secret need not be hashed again, in ms. */
+const verifiedForMs = 300_000;
+const maxVerified = 10_000;
+
+/** Checks credentials against the configuration as it stands. */
+export class ConfiguredAuthority implements Authority {
+  readonly #auth: () => Config["auth"];
+  readonly #clock: Clock;
+  /** Digest of id, stored hash and secret, to the monotonic ms at which it must be verified anew. */
+  readonly #verified = new Map<string, number>();
+
+  constructor(auth: () => Config["auth"], clock: Clock) {
+    this.#auth = auth;
+    this.#clock = clock;
+  }
+
+  async admitClient({ id, secret, origin }: ClientCredentials): Promise<string> {
+    const auth = this.#auth();
+    if (!auth.enabled) return id ?? "default";
+    if (id === undefined) throw unauthorized("Missing client id");
+    if (!clientIdForm.test(id)) throw unauthorized("Client ID must be a valid UUIDv4");
+    const client = auth.clients.find((candidate) => candidate.id === id);
+    if (client === undefined) throw unauthorized("Invalid client id");
+    if (client.ignore_cors_and_secret) return client.project;
+    if (origin !== undefined && client.cors_origins.some((pattern) => originFits(origin, pattern))) {
+      return client.project;
+    }
+    if (secret !== undefined && await this.#verify(id, secret, client)) return client.project;
+    throw unauthorized("Invalid cors or secret");
+  }
+
+  async admitApp({ id, secret }: AppCredentials): Promise<string> {
+    const auth = this.#auth();
+    if (!auth.enabled) return id?.trim() || "default";
+    const app = auth.apps.find((candidate) => candidate.id === id);
+    if (app?.enabled && secret !== undefined && await this.#verify(app.id, secret, app)) return app.id;
+    throw new WeirError("forbidden", "Forbidden resource");
+  }
+
+  async #verify(id: string, secret: string, stored: Secrets): Promise<boolean> {
+    if (stored.secret !== undefined && sameText(secret, stored.secret)) return true;
+    if (stored.secret_hash === undefined) return false;
+    const digest = createHash("sha256").update(JSON.stringify([id, stored.secret_hash, secret])).digest(
+      "base64",
+    );
+    const now = this.#clock.monotonic();
+    if ((this.#verified.get(digest) ?? -1) > now) return true;
+    if (!await matchesHash(secret, stored.secret_hash)) return false;
+    if (this.#verified.size >= maxVerified) this.#verified.clear();
+    this.#verified.set(digest, now + verifiedForMs);
+    return true;
+  }
+}
+
+/**
+ * Does an Origin header fit a pattern? Scheme, `www.` and trailing slash do not count; `*.foo.com` stands for
+ * every host below foo.com, and for nothing else; a lone `*` fits every origin.
+ */
+export function originFits(origin: string, pattern: string): boolean {
+  if (pattern === "*") return true;
+  const host = bareOrigin(origin);
+  const wanted = bareOrigin(pattern);
+  return wanted.startsWith("*.")
+    ? host.endsWith(wanted.slice(1)) && host.length > wanted.length - 1
+    : host === wanted;
+}
+
+function bareOrigin(text: string): string {
+  return text.toLowerCase().replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/^www\./, "").replace(/\/+$/, "");
+}
+
+function unauthorized(message: string): WeirError {
+  return new WeirError("unauthorized", `Ingestion: ${message}`);
+}
+
+function sameText(a: string, b: string): boolean {
+  const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+/** `salt.hash`: scrypt with the salt's text, 32 bytes, hex. */
+function matchesHash(secret: string, stored: string): Promise<boolean> {
+  const [salt, hash] = stored.split(".");
+  return new Promise((resolve, reject) => {
+    scrypt(secret, salt, 32, (error, key) => {
+      if (error) return reject(error);
+      const expected = new Uint8Array(key.length);
+      expected.set(hexBytes(hash ?? "").subarray(0, key.length));
+      resolve(timingSafeEqual(key, expected));
+    });
+  });
+}
+
+function hexBytes(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}

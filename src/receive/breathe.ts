@@ -1,0 +1,25 @@
+/**
+ * Turns for everybody: long work between two awaits lets other requests wait.
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+
+/** How long one request may work before the others get a turn, in ms. */
+const turnMs = 2;
+
+/** Gives the event loop a turn when this request has worked for long enough since its last one. */
+export class Breath {
+  #since = performance.now();
+
+  /** @returns a promise when it is time to let others work, else nothing. */
+  pause(): Promise<void> | undefined {
+    if (performance.now() - this.#since < turnMs) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        this.#since = performance.now();
+        resolve();
+      })
+    );
+  }
+}

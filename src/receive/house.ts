@@ -1,0 +1,18 @@
+/**
+ * Everything a request needs on its way through.
+ * @module
+ */
+
+import type { Services } from "../dialects/dialect.ts";
+import type { Journal } from "../journal/append.ts";
+import type { Admission } from "./admission.ts";
+import type { Idempotency } from "./idempotency.ts";
+import type { StallWatch } from "./stall_watch.ts";
+
+/** The daemon's rooms, as the pipeline uses them. */
+export interface House extends Services {
+  readonly journal: Journal;
+  readonly admission: Admission;
+  readonly stalls: StallWatch;
+  readonly idempotency: Idempotency;
+}

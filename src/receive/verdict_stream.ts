@@ -1,0 +1,138 @@
+/**
+ * The reply to an NDJSON stream: one line a window, in order, each sent once its rows are safe. A client that
+ * does not read while it sends gets fewer, larger lines instead of a deadlock.
+ * @module
+ */
+
+import { toWeirError } from "../base/errors.ts";
+import type { Outcomes, Rejection } from "../base/outcome.ts";
+
+/** Windows that may wait for the disk at once; enough to keep group commit busy. */
+const maxPending = 16;
+/** Refused rows that a line names one by one; more are counted in `rejected_more`. */
+const maxNamed = 1_000;
+
+interface Line {
+  through: number;
+  accepted: number;
+  duplicates: number;
+  rejected: Rejection[];
+  rejectedMore: number;
+}
+
+/**
+ * Lines `{"through","accepted","rejected"}`, then `{"done":true,...}` with the totals, or `{"error":{...}}`
+ * when the stream ended early: rows up to the last `through` are stored, later ones are not.
+ */
+export class VerdictStream {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly totals = { accepted: 0, duplicates: 0, rejected: 0 };
+  readonly #encoder = new TextEncoder();
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #gone = false;
+  #waiting: Line | undefined;
+  #through = -1;
+  #tail: Promise<void> = Promise.resolve();
+  #pending = 0;
+  #room: (() => void) | undefined;
+  #failure: unknown;
+
+  constructor() {
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#send(),
+      cancel: () => {
+        this.#gone = true;
+      },
+    }, { highWaterMark: 16 });
+  }
+
+  /** Index of the last row whose verdict is out; -1 before the first. */
+  get through(): number {
+    return this.#through;
+  }
+
+  /**
+   * Adds the verdict of one window, to be told once `stored` resolves.
+   * @param last Index of the window's last row.
+   * @returns a promise while too many windows wait for the disk
+   * @throws whatever made an earlier window fail
+   */
+  add(last: number, outcomes: Outcomes, stored: Promise<void>): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#pending++;
+    const before = this.#tail;
+    this.#tail = stored.then(() => before).then(() => this.#tell(last, outcomes)).finally(() => {
+      this.#pending--;
+      this.#room?.();
+    });
+    this.#tail.catch((error) => {
+      this.#failure ??= error;
+    });
+    if (this.#pending < maxPending) return undefined;
+    return new Promise((resolve) => {
+      this.#room = resolve;
+    });
+  }
+
+  /**
+   * Waits for all windows, then ends the reply.
+   * @param end What went wrong, if anything did.
+   * @returns the last line's text
+   */
+  async finish(end: { error?: unknown } = {}): Promise<string> {
+    const failure = await this.#tail.then(() => end.error, (error) => error);
+    this.#send(true);
+    const { accepted, duplicates, rejected } = this.totals;
+    const last = failure === undefined
+      ? { done: true, through: this.#through, accepted, rejected, duplicates }
+      : { through: this.#through, error: describe(failure) };
+    const text = JSON.stringify(last) + "\n";
+    if (!this.#gone) {
+      this.#controller.enqueue(this.#encoder.encode(text));
+      this.#controller.close();
+    }
+    return text;
+  }
+
+  #tell(last: number, { accepted, duplicates, rejected }: Outcomes): void {
+    const line = this.#waiting ??= {
+      through: last,
+      accepted: 0,
+      duplicates: 0,
+      rejected: [],
+      rejectedMore: 0,
+    };
+    this.#through = line.through = last;
+    line.accepted += accepted;
+    line.duplicates += duplicates;
+    const named = Math.min(rejected.length, maxNamed - line.rejected.length);
+    line.rejected.push(...rejected.slice(0, named));
+    line.rejectedMore += rejected.length - named;
+    this.totals.accepted += accepted;
+    this.totals.duplicates += duplicates;
+    this.totals.rejected += rejected.length;
+    this.#send();
+  }
+
+  /** Sends what waits, when the client has room for it. */
+  #send(always = false): void {
+    if (this.#waiting === undefined || this.#gone) return;
+    if (!always && (this.#controller.desiredSize ?? 0) <= 0) return;
+    const { rejectedMore, duplicates, ...line } = this.#waiting;
+    this.#waiting = undefined;
+    const text = JSON.stringify({
+      ...line,
+      duplicates: duplicates || undefined,
+      rejected_more: rejectedMore || undefined,
+    });
+    this.#controller.enqueue(this.#encoder.encode(text + "\n"));
+  }
+}
+
+function describe(error: unknown): unknown {
+  const { status, code, message, retryable } = toWeirError(error);
+  return { status, code, message, retryable };
+}
