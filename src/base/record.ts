@@ -40,6 +40,9 @@ export interface RowPlace {
   readonly partition: string;
 }
 
+/** Width of the room that a line leaves for a batch index that is given later. */
+export const assumedIndexBytes = 10;
+
 /** Where a record of a request belongs, and what the index must know of it. */
 export interface TracePlace {
   readonly family: "traces";
@@ -47,8 +50,16 @@ export interface TracePlace {
   readonly app: string;
   readonly sid: string;
   readonly rid: string;
-  /** Batch index; for metadata, the batch index it came with, or -1. */
-  readonly index: number;
+  /**
+   * Batch index; for metadata, the batch index it came with, or -1. A batch whose index the client left out has -1
+   * until the index of requests gives it one.
+   */
+  index: number;
+  /**
+   * Bytes from the start of the record's line to {@link assumedIndexBytes} spaces that take the number when it is
+   * known; 0 when it stands there.
+   */
+  readonly indexOffset: number;
   /** Time of the entry, ms since the epoch; the arrival time where it had none. */
   readonly t: number;
   /** Declared number of batches, or -1. */
@@ -164,18 +175,26 @@ export class Unit {
     this.starts.length = this.places.length = this.identities.length = mark;
   }
 
-  /** Takes out the records for which `drop` is true; the others keep their order. */
+  /** Takes out the records for which `drop` is true, each asked once, in order; the others keep their order. */
   drop(drop: (i: number) => boolean): void {
-    for (let i = this.starts.length - 1; i >= 0; i--) {
-      if (!drop(i)) continue;
-      const size = this.end(i) - this.starts[i];
-      this.writer.remove(this.starts[i], this.end(i));
-      this.#open -= size;
-      this.starts.splice(i, 1);
-      this.places.splice(i, 1);
-      this.identities.splice(i, 1);
-      for (let later = i; later < this.starts.length; later++) this.starts[later] -= size;
+    const bytes = this.writer.view();
+    const count = this.starts.length;
+    let kept = 0;
+    let to = frameHeaderBytes;
+    for (let i = 0; i < count; i++) {
+      if (drop(i)) continue;
+      const start = this.starts[i];
+      const end = i + 1 < count ? this.starts[i + 1] : this.#open;
+      if (to !== start) bytes.copyWithin(to, start, end);
+      this.starts[kept] = to;
+      this.places[kept] = this.places[i];
+      this.identities[kept] = this.identities[i];
+      to += end - start;
+      kept++;
     }
+    this.starts.length = this.places.length = this.identities.length = kept;
+    this.writer.remove(to, this.#open);
+    this.#open = to;
   }
 }
 
