@@ -13,12 +13,12 @@ import { Unit } from "./base/record.ts";
 import type { BodyShape, Inbound, Ingest, IngestRoute, Reply } from "./dialects/dialect.ts";
 import { JsonRows } from "./parse/json_rows.ts";
 import { NdjsonRows } from "./parse/ndjson_rows.ts";
-import type { RowSource, RowWindow } from "./parse/window.ts";
+import type { RowLimits, RowSource, RowWindow } from "./parse/window.ts";
 import type { Lease } from "./receive/admission.ts";
 import { readBody } from "./receive/body.ts";
 import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
-import { envelopeFirst } from "./receive/envelope_first.ts";
+import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
 import { firstHold, rowLimits } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
@@ -30,6 +30,7 @@ interface Passage {
   readonly shape: BodyShape;
   readonly session: Ingest;
   readonly lease: Lease;
+  readonly limits: RowLimits;
   /** Key of the Idempotency-Key, if one was sent. */
   readonly key: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
@@ -52,25 +53,22 @@ export async function ingest(
     house.admission.enter(firstHold(request.headers, { shape, format, limits: house.config.limits })),
   );
   const session = await route.open(inbound, house);
+  const maxBytes = format === "json" ? shape.maxBytes : Infinity;
+  const chunks = readBody(request, { maxBytes, stalls: house.stalls });
+  const limits = rowLimits(shape, house.config.limits);
+  const body = await knowSender(chunks, { format, shape, session, lease, limits });
   const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
   if (repeat !== undefined) return repeatResponse(repeat);
-  const body = readBody(request, {
-    maxBytes: format === "json" ? shape.maxBytes : Infinity,
-    stalls: house.stalls,
-  });
-  const passage: Passage = { house, shape, session, lease, key, body };
+  const passage: Passage = { house, shape, session, lease, limits, key, body };
   if (format === "json") return toResponse(await takeBody(passage));
-  if (session.needsEnvelope) await session.opened?.({});
   session.admit();
   return takeStream(passage, held.move());
 }
 
 /** A JSON body: every window dispatched as it closes, all of it stored at the end. */
 async function takeBody(passage: Passage): Promise<Reply> {
-  const { house, shape, session } = passage;
-  const limits = rowLimits(shape, house.config.limits);
-  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
-  const chunks = session.needsEnvelope ? await envelopeFirst(passage, limits) : passage.body;
+  const { shape, session } = passage;
+  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
   const unit = new Unit(passage.lease.held);
   const outcomes = new Outcomes();
   const dispatch = async (window: RowWindow): Promise<void> => {
@@ -78,7 +76,7 @@ async function takeBody(passage: Passage): Promise<Reply> {
     window.settle();
     passage.lease.hold(rows.heldBytes + unit.writer.capacity);
   };
-  for await (const window of windows(chunks, rows)) await dispatch(window);
+  for await (const window of windows(passage.body, rows)) await dispatch(window);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
   session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, outcomes);
   session.admit();
@@ -89,8 +87,8 @@ async function takeBody(passage: Passage): Promise<Reply> {
 
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
 function takeStream(passage: Passage, held: DisposableStack): Response {
-  const { house, shape, session } = passage;
-  const rows = new NdjsonRows({ limits: rowLimits({ ...shape, maxRows: Infinity }, house.config.limits) });
+  const { session } = passage;
+  const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
   const run = async (): Promise<void> => {
     for await (const window of windows(passage.body, rows)) {

@@ -33,15 +33,21 @@ export interface Lease extends Disposable {
 export class Admission {
   readonly #limits: () => AdmissionLimits;
   readonly #metrics: Metrics;
+  readonly #obstacle: () => WeirError | undefined;
   #bytes = 0;
   #requests = 0;
   #peakBytes = 0;
   #draining = false;
   #idle: (() => void)[] = [];
 
-  constructor(limits: () => AdmissionLimits, metrics: Metrics) {
+  /** @param obstacle What makes it pointless to take a request at this moment, such as a full disk. */
+  constructor(
+    limits: () => AdmissionLimits,
+    { metrics, obstacle }: { metrics: Metrics; obstacle: () => WeirError | undefined },
+  ) {
     this.#limits = limits;
     this.#metrics = metrics;
+    this.#obstacle = obstacle;
   }
 
   get bytes(): number {
@@ -60,10 +66,14 @@ export class Admission {
   /**
    * Lets a request in.
    * @param announced Bytes that it will hold at the least, such as its Content-Length.
-   * @throws WeirError `draining` or `overloaded`
+   * @throws WeirError `draining`, `overloaded`, or what stands in the way
    */
   enter(announced: number): Lease {
-    if (this.#draining) throw this.#refuse("draining", "The daemon is stopping");
+    if (this.#draining) {
+      throw this.#refuse(new WeirError("draining", "The daemon is stopping", { retryAfterS: 5 }));
+    }
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) throw this.#refuse(obstacle);
     const { max_in_flight_requests: maxRequests } = this.#limits();
     if (this.#requests >= maxRequests) {
       throw this.#refuse(
@@ -109,14 +119,16 @@ export class Admission {
   #take(bytes: number): void {
     const { max_in_flight_bytes: maxBytes } = this.#limits();
     if (this.#bytes + bytes > maxBytes) {
-      throw this.#refuse("overloaded", `Too many bytes in flight: limits.max_in_flight_bytes is ${maxBytes}`);
+      throw this.#refuse(
+        new WeirError("overloaded", `Too many bytes in flight: limits.max_in_flight_bytes is ${maxBytes}`),
+      );
     }
     this.#bytes += bytes;
     if (this.#bytes > this.#peakBytes) this.#peakBytes = this.#bytes;
   }
 
-  #refuse(code: "overloaded" | "draining", message: string): WeirError {
-    this.#metrics.counter("weir_refused_total").inc({ code });
-    return new WeirError(code, message, { retryAfterS: code === "draining" ? 5 : 1 });
+  #refuse(error: WeirError): WeirError {
+    this.#metrics.counter("weir_refused_total").inc({ code: error.code });
+    return error;
   }
 }

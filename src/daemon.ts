@@ -1,0 +1,234 @@
+/**
+ * The daemon put together: what starts in which order, and stops in which.
+ * @module
+ */
+
+import { createAdminRouter } from "./admin/admin_router.ts";
+import { type Check, judge } from "./admin/health.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
+import { WeirError } from "./base/errors.ts";
+import { IdSource } from "./base/ids.ts";
+import { type Log } from "./base/log.ts";
+import { createMetrics, type Metrics } from "./base/metrics.ts";
+import { version } from "./base/version.ts";
+import type { Config } from "./config/schema.ts";
+import { createDialects } from "./dialects/list.ts";
+import { ingest } from "./pipeline.ts";
+import { Admission } from "./receive/admission.ts";
+import { ConfiguredAuthority } from "./receive/auth.ts";
+import { DiskWatch } from "./receive/disk_watch.ts";
+import type { House } from "./receive/house.ts";
+import { Idempotency } from "./receive/idempotency.ts";
+import { createRouter } from "./receive/server.ts";
+import { StallWatch } from "./receive/stall_watch.ts";
+import { SaltStore } from "./sessions/salts.ts";
+import { openStore, type Store } from "./store.ts";
+
+/** What a daemon is started with. */
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** @default the machine's own */
+  readonly clock?: Clock;
+}
+
+/** How a stop went: `clean` when everything was flushed; otherwise the journal keeps the rest for the next start. */
+export type StopResult = "clean" | "unflushed";
+
+/**
+ * A running daemon.
+ *
+ * Starts: admin listener (live), data and journal (recovery), client listener (ready).
+ * Stops: not ready, no one is let in, requests in flight end, everything is flushed, listeners close.
+ */
+export class Daemon {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics = createMetrics();
+  readonly #admission: Admission;
+  readonly #disk: DiskWatch;
+  #config: Config;
+  #store: Store | undefined;
+  #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #stopping = false;
+
+  constructor(options: DaemonOptions) {
+    this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
+    this.#config = options.config;
+    this.#disk = new DiskWatch(options.config.data_dir, () => this.#config.disk.min_free_bytes);
+    this.#admission = new Admission(() => this.#config.limits, {
+      metrics: this.#metrics,
+      obstacle: () => this.#obstacle(),
+    });
+  }
+
+  /** Where clients send to; undefined until it listens. */
+  get address(): Deno.NetAddr | undefined {
+    return this.#server?.addr;
+  }
+
+  /**
+   * Starts everything; resolves when the first request may come.
+   * @throws whatever makes it impossible: an address in use, a data_dir that cannot be written, a damaged catalog
+   */
+  async start(): Promise<void> {
+    this.#listenAdmin();
+    const { data_dir: dataDir } = this.#config;
+    this.#store = await openStore({
+      config: () => this.#config,
+      clock: this.#clock,
+      log: this.#log,
+      metrics: this.#metrics,
+    });
+    await this.#disk.start();
+    const { server, track } = this.#config;
+    const salts = SaltStore.open({
+      path: `${dataDir}/salts.json`,
+      keepDays: track.salt_keep_days,
+      now: this.#clock.now(),
+    });
+    const authority = new ConfiguredAuthority(() => this.#config.auth, this.#clock);
+    const route = createRouter({
+      dialects: createDialects(authority),
+      house: this.#house(this.#store, salts),
+      ingest,
+    });
+    this.#server = Deno.serve(
+      { hostname: server.host, port: server.port, onListen: () => {} },
+      (request, info) => route(request, (info.remoteAddr as Deno.NetAddr).hostname),
+    ) as Deno.HttpServer<Deno.NetAddr>;
+    this.#log.info("Listening", { address: addressText(this.#server.addr), version, pid: Deno.pid });
+  }
+
+  /** Takes over a configuration; the caller has found out that nothing in it needs a restart. */
+  reload(config: Config): void {
+    this.#config = config;
+    this.#log.setLevel(config.log.level);
+    this.#store?.reload(config);
+  }
+
+  /** Stops in order; see the class. Requests that do not end within shutdown.grace_ms are cut off. */
+  async stop(): Promise<StopResult> {
+    this.#stopping = true;
+    this.#admission.close();
+    const graceMs = this.#config.shutdown.grace_ms;
+    const ended = await within(this.#admission.idle(), graceMs);
+    if (!ended) {
+      this.#log.warn("Requests cut off", { count: this.#admission.requests, duration_ms: graceMs });
+    }
+    const result: StopResult = await this.#store?.close() ?? "clean";
+    this.#disk.stop();
+    // Shutting down waits for connections that are idle in keep-alive; none of them holds a request any more.
+    await within(Promise.all([this.#server?.shutdown(), this.#admin?.shutdown()]), 500);
+    this.#log.info("Stopped", { reason: result });
+    return result;
+  }
+
+  #house(store: Store, salts: SaltStore): House {
+    const config = (): Config => this.#config;
+    return {
+      clock: this.#clock,
+      ids: new IdSource(this.#clock),
+      log: this.#log,
+      metrics: this.#metrics,
+      get config() {
+        return config();
+      },
+      salts,
+      indexes: store.indexes,
+      traces: store.traces,
+      journal: store.journal,
+      admission: this.#admission,
+      stalls: new StallWatch(() => config().limits, this.#clock),
+      idempotency: new Idempotency(store.indexes),
+    };
+  }
+
+  #listenAdmin(): void {
+    const { host, port } = this.#config.admin;
+    const handle = createAdminRouter({
+      version,
+      metrics: this.#metrics,
+      health: () => judge(this.#checks()),
+      refresh: () => this.#refreshGauges(),
+      flush: () => {
+        if (this.#store === undefined) throw new WeirError("overloaded", "The daemon is starting");
+        return this.#store.flush();
+      },
+    });
+    this.#admin = Deno.serve({ hostname: host, port, onListen: () => {} }, handle) as Deno.HttpServer<
+      Deno.NetAddr
+    >;
+    this.#log.info("Admin listening", { address: addressText(this.#admin.addr) });
+  }
+
+  /** Why no request can be taken at this moment. */
+  #obstacle(): WeirError | undefined {
+    const journal = this.#store?.journal;
+    if (journal?.state === "failed") {
+      return new WeirError("journal_failed", "The journal failed; see /healthz");
+    }
+    if (!this.#disk.low) return undefined;
+    return new WeirError("storage_full", "The disk has less free space than disk.min_free_bytes", {
+      retryAfterS: 5,
+    });
+  }
+
+  #checks(): Check[] {
+    if (this.#store === undefined) {
+      return [{ name: "start", state: "failing", reason: "The daemon is starting" }];
+    }
+    const stopping: Check[] = this.#stopping
+      ? [{ name: "stop", state: "failing", reason: "The daemon is stopping" }]
+      : [];
+    const disk: Check = this.#disk.low
+      ? { name: "disk", state: "failing", reason: "Less free space than disk.min_free_bytes" }
+      : { name: "disk", state: "ok" };
+    const traffic: Check = {
+      name: "traffic",
+      state: "ok",
+      figures: {
+        in_flight_requests: this.#admission.requests,
+        in_flight_bytes: this.#admission.bytes,
+        peak_in_flight_bytes: this.#admission.peakBytes,
+      },
+    };
+    return [
+      ...stopping,
+      { ...disk, figures: { free_bytes: this.#disk.freeBytes } },
+      ...this.#store.checks(),
+      traffic,
+    ];
+  }
+
+  #refreshGauges(): void {
+    const { rss, heapUsed } = Deno.memoryUsage();
+    const metrics = this.#metrics;
+    metrics.gauge("weir_resident_bytes").set(rss);
+    metrics.gauge("weir_heap_used_bytes").set(heapUsed);
+    metrics.gauge("weir_disk_free_bytes").set(Math.min(this.#disk.freeBytes, Number.MAX_SAFE_INTEGER));
+    metrics.gauge("weir_in_flight_bytes").set(this.#admission.bytes);
+    metrics.gauge("weir_in_flight_requests").set(this.#admission.requests);
+    metrics.gauge("weir_ready").set(judge(this.#checks()).ready ? 1 : 0);
+    this.#store?.refreshGauges();
+  }
+}
+
+/** Does the promise settle within so many ms? */
+async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function addressText({ hostname, port }: Deno.NetAddr): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
