@@ -23,7 +23,7 @@ export const rooms = [
 const annexes = ["client", "std"];
 
 /** Where the files of the room `daemon` lie; every other room is the folder of its name. */
-const daemonFiles = ["src/pipeline.ts", "src/daemon.ts", "src/admin/"];
+const daemonFiles = ["src/pipeline.ts", "src/daemon.ts", "src/store.ts", "src/admin/"];
 
 const root = new URL("..", import.meta.url).pathname;
 

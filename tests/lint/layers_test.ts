@@ -50,8 +50,8 @@ Deno.test("layers sees every way to import", () => {
   );
 });
 
-Deno.test("layers puts pipeline, daemon and admin between receive and cli", () => {
-  for (const file of ["src/pipeline.ts", "src/daemon.ts"]) {
+Deno.test("layers puts pipeline, daemon, store and admin between receive and cli", () => {
+  for (const file of ["src/pipeline.ts", "src/daemon.ts", "src/store.ts"]) {
     assertEquals(
       messages(file, `import "./receive/a.ts"; import "./admin/a.ts"; import "./pipeline.ts";`),
       [],
