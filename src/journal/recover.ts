@@ -1,0 +1,169 @@
+/**
+ * Reads the journal back at start: every stored frame in order, whatever else the segments hold.
+ * @module
+ */
+
+import { basename, join } from "node:path";
+import { faultPoint } from "../base/faults.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import { makeDirectory, syncDirectory } from "./files.ts";
+import { quarantineName, setAside } from "./quarantine.ts";
+import { type Gap, readPieces } from "./resync.ts";
+import { type JournalPosition, listSegments, magic, segmentPath } from "./segment.ts";
+import { storageError } from "./segment_writer.ts";
+
+/** How {@link recoverJournal} reads. */
+export interface RecoverOptions {
+  readonly dir: string;
+  /** Where damaged pieces are copied to. */
+  readonly quarantineDir: string;
+  /** Segments below this one are listed, but not read: the catalog has what they hold. @default 1 */
+  readonly fromSegment?: number;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Takes one frame; `payload` is valid until it returns, or until its promise settles. What it throws, ends all. */
+  onFrame(at: JournalPosition, payload: Uint8Array): void | Promise<void>;
+}
+
+/** What {@link recoverJournal} found. */
+export interface Recovered {
+  /** Numbers of all segments on disk, ascending. */
+  readonly segments: number[];
+  /** A number greater than all of them. */
+  readonly nextSegment: number;
+  /** The tail that was cut off the last segment that holds frames. */
+  readonly truncated?: { readonly segment: number; readonly at: number; readonly bytes: number };
+  /** Pieces set aside by this call. */
+  readonly quarantined: number;
+}
+
+interface Findings {
+  records: number;
+  quarantined: number;
+  truncated?: Recovered["truncated"];
+  /** What `onFrame` threw; it is passed on as it is. */
+  refusal?: { readonly error: unknown };
+}
+
+/**
+ * Hands every whole frame to `onFrame`, in the order of the appends; all of them are durable when this resolves,
+ * also those that nobody had acknowledged. What is no frame is dealt with in one of three ways, see docs/journal.md:
+ *
+ * - A segment no longer than its magic line holds nothing; the daemon stopped while it was made.
+ * - What stands behind the last frame of the last segment is a write that was cut off: it is cut off. A copy is set
+ *   aside first when it does not look like one.
+ * - Anything else is damage: a copy is set aside, the segment stays as it is.
+ *
+ * @throws WeirError `journal_failed`, `storage_full` or `overloaded` when a segment cannot be read or a piece cannot
+ * be set aside; and whatever `onFrame` throws
+ */
+export async function recoverJournal(options: RecoverOptions): Promise<Recovered> {
+  const findings: Findings = { records: 0, quarantined: 0 };
+  try {
+    return await readSegments(options, findings);
+  } catch (error) {
+    if (findings.refusal) throw findings.refusal.error;
+    throw storageError("read the journal back", error);
+  }
+}
+
+async function readSegments(options: RecoverOptions, findings: Findings): Promise<Recovered> {
+  const { dir, log, fromSegment = 1 } = options;
+  await makeDirectory(dir);
+  const { segments, foreign } = await listSegments(dir);
+  for (const name of foreign) {
+    log.warn("A file in the journal's directory is none of its segments", {
+      file: join(basename(dir), name),
+    });
+  }
+  const last = await lastWithFrames(dir, segments);
+  for (const segment of segments) {
+    if (segment < fromSegment) continue;
+    await readSegment(options, { segment, isLast: segment === last }, findings);
+    await syncSegment(segmentPath(dir, segment));
+  }
+  await syncDirectory(dir);
+  options.metrics.counter("weir_recovered_records_total").inc(findings.records);
+  faultPoint("recover.done");
+  const { quarantined, truncated } = findings;
+  return { segments, nextSegment: (segments.at(-1) ?? 0) + 1, quarantined, ...truncated && { truncated } };
+}
+
+async function readSegment(
+  options: RecoverOptions,
+  { segment, isLast }: { segment: number; isLast: boolean },
+  findings: Findings,
+): Promise<void> {
+  const path = segmentPath(options.dir, segment);
+  let tail: Gap | undefined;
+  for await (const piece of readPieces(path)) {
+    if ("frame" in piece) {
+      const { offset, payload } = piece.frame;
+      findings.records += countLines(payload);
+      try {
+        const taken = options.onFrame({ segment, offset }, payload);
+        if (taken) await taken;
+      } catch (error) {
+        findings.refusal = { error };
+        throw error;
+      }
+      faultPoint("recover.frame");
+    } else if (piece.gap.from === 0 && piece.gap.atEnd && piece.gap.to <= magic.length) {
+      options.log.info("A journal segment was never begun", { segment, bytes: piece.gap.to });
+    } else if (isLast && piece.gap.atEnd) tail = piece.gap;
+    else await quarantine(options, { ...piece.gap, path, segment }, findings);
+  }
+  if (tail) await cutTail(options, { ...tail, path, segment }, findings);
+}
+
+type Found = Gap & { readonly path: string; readonly segment: number };
+
+async function cutTail(options: RecoverOptions, found: Found, findings: Findings): Promise<void> {
+  const { path, segment, from, to, end, reason } = found;
+  // The copy is durable before the original is gone.
+  if (end === "damaged") await quarantine(options, found, findings);
+  using file = await Deno.open(path, { write: true });
+  await file.truncate(from);
+  await file.sync();
+  findings.truncated = { segment, at: from, bytes: to - from };
+  options.log.warn("The journal's torn tail is cut off", { segment, offset: from, bytes: to - from, reason });
+}
+
+async function quarantine(options: RecoverOptions, found: Found, findings: Findings): Promise<void> {
+  const { segment, from, to, reason } = found;
+  if (!await setAside(options.quarantineDir, found)) return;
+  findings.quarantined++;
+  options.metrics.counter("weir_quarantined_total").inc();
+  const file = join(basename(options.quarantineDir), quarantineName(found));
+  options.log.error("A damaged piece of the journal is set aside", {
+    segment,
+    offset: from,
+    bytes: to - from,
+    reason,
+    file,
+  });
+}
+
+/** The segment whose end a crash may have torn: those behind it were begun and hold nothing. */
+async function lastWithFrames(dir: string, segments: number[]): Promise<number | undefined> {
+  for (const segment of segments.toReversed()) {
+    if ((await Deno.stat(segmentPath(dir, segment))).size > magic.length) return segment;
+  }
+  return undefined;
+}
+
+/**
+ * A frame whose sync was interrupted may be read back and then relied upon, while it is only in the kernel's memory:
+ * after this it is on the disk.
+ */
+async function syncSegment(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  await file.sync();
+}
+
+function countLines(payload: Uint8Array): number {
+  let lines = 0;
+  for (let at = payload.indexOf(0x0a); at >= 0; at = payload.indexOf(0x0a, at + 1)) lines++;
+  return lines;
+}
