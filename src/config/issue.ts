@@ -13,7 +13,7 @@ export interface ConfigIssue {
   readonly col: number;
   /** Path of the setting, such as `auth.clients[0].id`; empty where the issue belongs to no setting. */
   readonly path: string;
-  /** Never holds the value of a secret, nor a text that came from the environment. */
+  /** Never holds the value of a secret, nor a text that a `${VAR}` stood for. */
   readonly message: string;
 }
 
@@ -65,6 +65,6 @@ export function shownPath(path: ConfigPath): string {
 
 function shownKey(key: string): string {
   const cut = key.length > maxShownKey ? key.slice(0, maxShownKey) + "…" : key;
-  // deno-lint-ignore no-control-regex -- C1 controls steer a terminal and JSON.stringify keeps them
+  // JSON.stringify, which quotes such keys later, leaves these as they are; C1 controls steer a terminal.
   return cut.replace(/[\u007f-\u009f\u2028\u2029]/g, "?");
 }

@@ -54,14 +54,17 @@ export function coerceText(path: ConfigPath, text: string): unknown {
   return text;
 }
 
-/** What somebody who wrote this unknown key probably meant: a key beside it, else a setting of that name. */
-export function suggestKey(path: ConfigPath): string | undefined {
-  const key = String(path[path.length - 1]);
+/** The field beside an unknown key that was probably meant by it. */
+export function nearestSibling(path: ConfigPath): string | undefined {
   const parent = factsAt(path.slice(0, -1));
-  const beside = parent?.kind === "section" ? nearest(key, Object.keys(parent.fields)) : undefined;
-  if (beside !== undefined) return beside;
-  const known = settings.filter((setting) => setting.path === key || setting.path.endsWith("." + key));
-  return known.length > 0 ? known.map((setting) => setting.path).join(" or ") : undefined;
+  return parent?.kind === "section"
+    ? nearest(String(path[path.length - 1]), Object.keys(parent.fields))
+    : undefined;
+}
+
+/** Settings anywhere whose path is, or ends with, this key. */
+export function settingsNamed(key: string): string[] {
+  return settings.map(({ path }) => path).filter((path) => path === key || path.endsWith("." + key));
 }
 
 function listSettings(schema: z.ZodType, path: string[]): Setting[] {
