@@ -1,0 +1,47 @@
+/**
+ * Chunks of a body, laid end to end where something spans them. A chunk that nothing spans is used where it lies.
+ * @module
+ */
+
+/**
+ * One stretch of bytes: what was kept of the chunks before, and the last chunk.
+ *
+ * - The buffer is less than twice as large as the most that was ever kept, plus one chunk.
+ * - Each byte is moved a constant number of times, however small the chunks are.
+ */
+export class ChunkBuffer {
+  /** Everything at hand; a view that the next {@link append} replaces. */
+  bytes: Uint8Array = new Uint8Array(0);
+  #own = new Uint8Array(0);
+
+  /** Size of the buffer for what spans chunks, in bytes. */
+  get capacity(): number {
+    return this.#own.length;
+  }
+
+  /**
+   * Keeps `bytes[from, to)` and lays the chunk behind it. Returns where the chunk now starts: what was kept moved
+   * towards the front by `to` minus that.
+   */
+  append(chunk: Uint8Array, from: number, to: number): number {
+    if (from >= to) {
+      this.bytes = chunk;
+      return 0;
+    }
+    const isOwn = this.bytes.buffer === this.#own.buffer;
+    const at = isOwn && to + chunk.length <= this.#own.length ? to : this.#makeRoom(from, to, chunk.length);
+    this.#own.set(chunk, at);
+    this.bytes = this.#own.subarray(0, at + chunk.length);
+    return at;
+  }
+
+  /** Brings `bytes[from, to)` to the front of a buffer that has room behind it. */
+  #makeRoom(from: number, to: number, more: number): number {
+    const kept = this.bytes.subarray(from, to);
+    const needed = kept.length + more;
+    // Half the buffer is free after each move, so that many small chunks do not move the same bytes each time.
+    if (needed * 2 > this.#own.length) this.#own = new Uint8Array(needed * 2);
+    this.#own.set(kept);
+    return kept.length;
+  }
+}

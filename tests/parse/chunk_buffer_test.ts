@@ -1,0 +1,39 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { ChunkBuffer } from "../../src/parse/chunk_buffer.ts";
+import { seeded } from "./json_texts.ts";
+import { toBytes, toText } from "./verdicts.ts";
+
+Deno.test("ChunkBuffer.append() uses a chunk where it lies when nothing is kept", () => {
+  const buffer = new ChunkBuffer();
+  const chunk = toBytes("abc");
+  assertEquals(buffer.append(chunk, 0, 0), 0);
+  assertStrictEquals(buffer.bytes, chunk);
+  assertEquals(buffer.capacity, 0);
+});
+
+Deno.test("ChunkBuffer.append() lays a chunk behind what is kept", () => {
+  const buffer = new ChunkBuffer();
+  buffer.append(toBytes("abcdef"), 0, 0);
+  assertEquals(buffer.append(toBytes("ghi"), 2, 5), 3);
+  assertEquals(toText(buffer.bytes), "cdeghi");
+  assertEquals(buffer.append(toBytes("j"), 1, 6), 6);
+  assertEquals(toText(buffer.bytes.subarray(1)), "deghij");
+});
+
+Deno.test("ChunkBuffer.append() keeps the bytes it was told to, whatever their number", () => {
+  const random = seeded(5);
+  const buffer = new ChunkBuffer();
+  let kept = "", from = 0, to = 0, most = 0;
+  for (let i = 0; i < 5000; i++) {
+    const chunk = String.fromCharCode(97 + i % 26).repeat(Math.floor(random() * 40));
+    most = Math.max(most, kept.length + chunk.length);
+    const at = buffer.append(toBytes(chunk), from, to);
+    const all = kept + chunk;
+    assertEquals(toText(buffer.bytes.subarray(at - kept.length)), all);
+    const drop = Math.floor(random() * (all.length + 1));
+    from = at - kept.length + drop;
+    to = from + Math.floor(random() * (buffer.bytes.length - from + 1));
+    kept = toText(buffer.bytes.subarray(from, to));
+  }
+  assert(buffer.capacity <= 2 * most, `capacity is ${buffer.capacity}`);
+});
