@@ -48,6 +48,31 @@ Deno.test("append() resolves once the frame is placed, and its place holds its p
   assertEquals(read.length, frames.length);
 });
 
+Deno.test("append() places nothing before its sync is done, and that in a segment whose name is durable", async () => {
+  await using root = await tempDir();
+  const files = new BrittleDisk();
+  const steps: string[] = [];
+  files.before = (step) => void steps.push(step);
+  const { journal } = await openJournal(`${root.path}/journal`, { files });
+  const synced = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  files.before = (step) => {
+    steps.push(step);
+    if (step !== "syncData") return;
+    reached.resolve();
+    return synced.promise;
+  };
+  const frame = trackedFrame(line(1));
+  const stored = journal.append(frame);
+  await reached.promise;
+  assertEquals([frame.at, journal.queuedBytes], [undefined, frame.bytes.length]);
+  synced.resolve();
+  await stored;
+  assertEquals(frame.at, { segment: 1, offset: 23 });
+  assertEquals(steps, ["create", "write", "sync", "syncDirectory", "write", "syncData"]);
+  await journal.close();
+});
+
 Deno.test("append() takes many frames into one sync", async () => {
   await using root = await tempDir();
   const { journal, metrics } = await openJournal(`${root.path}/journal`);

@@ -1,0 +1,272 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import * as fc from "fast-check";
+import { systemClock } from "../../src/base/clock.ts";
+import { WeirError } from "../../src/base/errors.ts";
+import { createLog } from "../../src/base/log.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
+import { recoverJournal } from "../../src/journal/recover.ts";
+import { magic, segmentPath } from "../../src/journal/segment.ts";
+import { type TempDir, tempDir } from "../support/temp.ts";
+import { line, metricValue, namesIn, readBack, sealed } from "./support.ts";
+
+const headBytes = magic.length;
+
+function joined(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+/** A journal with these segments, from number 1 on. */
+async function journalOf(...segments: Uint8Array[]): Promise<TempDir> {
+  const root = await tempDir();
+  await Deno.mkdir(`${root.path}/journal`);
+  for (const [i, bytes] of segments.entries()) {
+    await Deno.writeFile(segmentPath(`${root.path}/journal`, i + 1), bytes);
+  }
+  return root;
+}
+
+Deno.test("recoverJournal() gives every frame with its place, in order, and the number to go on with", async () => {
+  const first = sealed(line(1) + line(2));
+  await using root = await journalOf(joined(magic, first, sealed(line(3))), joined(magic, sealed(line(4))));
+  await Deno.writeFile(segmentPath(`${root.path}/journal`, 10), joined(magic, sealed(line(5))));
+  const found = await readBack(root.path);
+  assertEquals(found.frames, [
+    { at: { segment: 1, offset: 23 }, text: line(1) + line(2) },
+    { at: { segment: 1, offset: 23 + first.length }, text: line(3) },
+    { at: { segment: 2, offset: 23 }, text: line(4) },
+    { at: { segment: 10, offset: 23 }, text: line(5) },
+  ]);
+  assertEquals([found.segments, found.nextSegment, found.quarantined], [[1, 2, 10], 11, 0]);
+  assertEquals(await metricValue(found.metrics, "weir_recovered_records_total"), 5);
+});
+
+Deno.test("recoverJournal() begins with an empty journal where there is none", async () => {
+  await using root = await tempDir();
+  const { segments, nextSegment, frames } = await readBack(root.path);
+  assertEquals([segments, nextSegment, frames], [[], 1, []]);
+});
+
+Deno.test("recoverJournal() reads from the checkpoint on, and lists what lies before it", async () => {
+  await using root = await journalOf(
+    joined(magic, new Uint8Array(50)),
+    joined(magic, sealed(line(2))),
+    joined(magic, sealed(line(3))),
+  );
+  const found = await readBack(root.path, 3);
+  assertEquals(found.frames.map(({ text }) => text), [line(3)]);
+  assertEquals([found.segments, found.quarantined], [[1, 2, 3], 0]);
+});
+
+Deno.test("recoverJournal() cuts a torn frame off, wherever the write was cut", async () => {
+  const kept = joined(magic, sealed(line(1)), sealed(line(2)));
+  const last = sealed(line(3) + line(4));
+  for (let size = 1; size < last.length; size++) {
+    await using root = await journalOf(joined(magic, sealed(line(0))), joined(kept, last.subarray(0, size)));
+    const found = await readBack(root.path);
+    assertEquals(found.frames.map(({ text }) => text), [line(0), line(1), line(2)]);
+    assertEquals(found.truncated, { segment: 2, at: kept.length, bytes: size });
+    assertEquals([found.quarantined, await namesIn(`${root.path}/quarantine`)], [0, []]);
+    assertEquals(await Deno.readFile(segmentPath(`${root.path}/journal`, 2)), kept);
+    assertEquals((await readBack(root.path)).truncated, undefined);
+  }
+});
+
+Deno.test("recoverJournal() cuts the tail of the last segment that holds anything, behind which others were begun", async () => {
+  const kept = joined(magic, sealed(line(1)));
+  const torn = sealed(line(2)).subarray(0, 11);
+  for (const begun of [[new Uint8Array(0)], [magic], [magic, magic.subarray(0, 4)], [new Uint8Array(15)]]) {
+    await using root = await journalOf(joined(kept, torn), ...begun);
+    const found = await readBack(root.path);
+    assertEquals(found.frames.map(({ text }) => text), [line(1)]);
+    assertEquals(found.truncated, { segment: 1, at: kept.length, bytes: 11 });
+    assertEquals([found.quarantined, found.nextSegment], [0, 2 + begun.length]);
+  }
+});
+
+Deno.test("recoverJournal() loses at most the frame in which one byte flipped, and invents none", async () => {
+  const frames = [sealed(line(1)), sealed(line(2) + line(3)), sealed(line(4))];
+  const texts = [line(1), line(2) + line(3), line(4)];
+  const whole = joined(magic, ...frames);
+  const ends = frames.map((_, i) =>
+    headBytes + frames.slice(0, i + 1).reduce((sum, frame) => sum + frame.length, 0)
+  );
+  for (const mask of [0x01, 0x80, 0xff]) {
+    for (let at = 0; at < whole.length; at++) {
+      const flipped = whole.slice();
+      flipped[at] ^= mask;
+      const lost = at < headBytes ? -1 : ends.findIndex((end) => at < end);
+      const left = texts.filter((_, i) => i !== lost);
+      for (const behind of [[], [joined(magic, sealed(line(9)))]]) {
+        const where = `byte ${at} ^ ${mask}, ${behind.length} segments behind`;
+        await using root = await journalOf(flipped, ...behind);
+        const found = await readBack(root.path);
+        assertEquals(found.frames.map(({ text }) => text), [...left, ...behind.map(() => line(9))], where);
+        assertEquals(found.quarantined, 1, where);
+        assertEquals(await metricValue(found.metrics, "weir_quarantined_total"), 1);
+        assertEquals(found.truncated !== undefined, behind.length === 0 && lost === 2, where);
+        const again = await readBack(root.path);
+        assertEquals(again.frames.map(({ text }) => text), found.frames.map(({ text }) => text), where);
+        assertEquals([again.quarantined, again.truncated], [0, undefined], where);
+      }
+    }
+  }
+});
+
+Deno.test("recoverJournal() sets a damaged piece aside, byte for byte, and leaves the segment as it is", async () => {
+  const damaged = sealed(line(2, 3_000_000));
+  damaged[5000] ^= 0x20;
+  const bytes = joined(magic, sealed(line(1)));
+  const whole = new Uint8Array(bytes.length + damaged.length + 16);
+  whole.set(bytes);
+  whole.set(damaged, bytes.length);
+  whole.set(sealed(line(3)), bytes.length + damaged.length);
+  await using root = await journalOf(whole);
+  const found = await readBack(root.path);
+  assertEquals(found.frames.map(({ text }) => text), [line(1), line(3)]);
+  assertEquals([found.quarantined, found.truncated], [1, undefined]);
+  const name = `0000000000000001-${bytes.length}.bin`;
+  assertEquals(await namesIn(`${root.path}/quarantine`), [name]);
+  const aside = await Deno.readFile(`${root.path}/quarantine/${name}`);
+  assert(aside.length === damaged.length && aside.every((byte, i) => byte === damaged[i]));
+  const now = await Deno.readFile(segmentPath(`${root.path}/journal`, 1));
+  assert(now.length === whole.length && now.every((byte, i) => byte === whole[i]));
+  assert(found.lines.some(({ level }) => level === "error"));
+  assert(found.lines.every((logged) => !JSON.stringify(logged).includes(root.path)));
+});
+
+Deno.test("recoverJournal() sets a piece aside again where only a part of it lies there", async () => {
+  const damaged = sealed(line(1));
+  damaged[9] ^= 1;
+  await using root = await journalOf(joined(magic, damaged, sealed(line(2))));
+  const aside = `${root.path}/quarantine/0000000000000001-15.bin`;
+  await Deno.mkdir(`${root.path}/quarantine`);
+  await Deno.writeFile(`${aside}.tmp`, damaged.subarray(0, 3));
+  await Deno.writeFile(aside, damaged.subarray(0, 3));
+  assertEquals((await readBack(root.path)).quarantined, 1);
+  assertEquals(await Deno.readFile(aside), damaged);
+  assertEquals((await readBack(root.path)).quarantined, 0);
+});
+
+Deno.test("recoverJournal() sets aside what it cuts off when it may have been acknowledged", async () => {
+  const spoilt = sealed(line(2));
+  spoilt[12] ^= 1;
+  const longer = sealed(line(2));
+  longer[1] ^= 1;
+  for (const tail of [spoilt, longer, new Uint8Array(40)]) {
+    await using root = await journalOf(joined(magic, sealed(line(1)), tail));
+    const found = await readBack(root.path);
+    assertEquals(found.frames.length, 1);
+    assertEquals([found.truncated?.bytes, found.quarantined], [tail.length, 1]);
+    assertEquals(await Deno.readFile(`${root.path}/quarantine/0000000000000001-31.bin`), tail);
+  }
+});
+
+Deno.test("recoverJournal() finds the frames of a segment without a magic line", async () => {
+  const garbage = new Uint8Array(3_000_000).fill(0x7b);
+  const pieces = [new Uint8Array(0), new Uint8Array([1, 2, 3]), garbage];
+  for (const piece of pieces) {
+    const bytes = new Uint8Array(piece.length + 32);
+    bytes.set(piece);
+    bytes.set(sealed(line(1)), piece.length);
+    bytes.set(sealed(line(2)), piece.length + 16);
+    await using root = await journalOf(bytes);
+    const found = await readBack(root.path);
+    assertEquals(found.frames.map(({ text }) => text), [line(1), line(2)]);
+    assertEquals(found.quarantined, 1);
+  }
+});
+
+Deno.test("recoverJournal() leaves a foreign file alone and tells of it", async () => {
+  await using root = await journalOf(joined(magic, sealed(line(1))));
+  await Deno.writeTextFile(`${root.path}/journal/notes.txt`, "mine");
+  await Deno.mkdir(`${root.path}/journal/0000000000000007.wal`);
+  const { segments, frames, lines } = await readBack(root.path);
+  assertEquals([segments, frames.length], [[1], 1]);
+  assertEquals(await Deno.readTextFile(`${root.path}/journal/notes.txt`), "mine");
+  assertEquals(lines.filter(({ level }) => level === "warn").length, 2);
+});
+
+Deno.test("recoverJournal() passes on what onFrame throws, and waits for its promise", async () => {
+  await using root = await journalOf(joined(magic, sealed(line(1)), sealed(line(2))));
+  const log = createLog({ clock: systemClock, write: () => {} });
+  const options = {
+    dir: `${root.path}/journal`,
+    quarantineDir: `${root.path}/quarantine`,
+    log,
+    metrics: createMetrics(),
+  };
+  const error = Object.assign(new Error("No room in the index"), { code: "ENOSPC" });
+  const thrown = await assertRejects(() =>
+    recoverJournal({ ...options, onFrame: () => Promise.reject(error) })
+  );
+  assert(thrown === error);
+  const texts: string[] = [];
+  await recoverJournal({
+    ...options,
+    onFrame: async (_at, payload) => {
+      await Promise.resolve();
+      texts.push(new TextDecoder().decode(payload));
+    },
+  });
+  assertEquals(texts, [line(1), line(2)]);
+});
+
+Deno.test("recoverJournal() names no path when it cannot read", async () => {
+  await using root = await tempDir();
+  await Deno.writeTextFile(`${root.path}/journal`, "a file in the way");
+  const error = await assertRejects(() => readBack(root.path), WeirError);
+  assertEquals(error.code, "journal_failed");
+  assert(!`${error.message} ${error.cause}`.includes(root.path));
+});
+
+Deno.test("recoverJournal() finds every frame that damage of any kind left whole, and no other", async () => {
+  const damage = fc.record({
+    at: fc.nat(2000),
+    length: fc.nat(120),
+    kind: fc.constantFrom("zero", "noise", "delete", "insert"),
+    noise: fc.uint8Array({ minLength: 120, maxLength: 120 }),
+  });
+  const sizes = fc.array(fc.nat(150), { minLength: 1, maxLength: 12 });
+  const property = fc.asyncProperty(sizes, fc.array(damage, { maxLength: 3 }), async (padding, damages) => {
+    const frames = padding.map((size, n) => sealed(line(n, size)));
+    const { bytes, whole } = harm([magic, ...frames], damages);
+    await using root = await journalOf(bytes);
+    const found = (await readBack(root.path)).frames.map(({ text }) => Number(/\d+/.exec(text)![0]));
+    const expected = whole.slice(1).flatMap((left, n) => left ? [n] : []);
+    assertEquals(found, expected);
+  });
+  await fc.assert(property, { seed: 20261120, numRuns: 300 });
+});
+
+interface Damage {
+  readonly at: number;
+  readonly length: number;
+  readonly kind: "zero" | "noise" | "delete" | "insert";
+  readonly noise: Uint8Array;
+}
+
+/** Does the damage to these parts joined; `whole[i]`: do the bytes of part i still stand together unchanged? */
+function harm(parts: Uint8Array[], damages: Damage[]): { bytes: Uint8Array; whole: boolean[] } {
+  let bytes: { value: number; part: number; at: number }[] = parts.flatMap((part, i) =>
+    [...part].map((value, at) => ({ value, part: i, at }))
+  );
+  for (const { at, length, kind, noise } of damages) {
+    const from = Math.min(at, bytes.length), to = Math.min(from + length, bytes.length);
+    const foreign = (i: number): (typeof bytes)[0] => ({ value: noise[i], part: -1, at: 0 });
+    const zeroed = (byte: (typeof bytes)[0]): (typeof bytes)[0] =>
+      byte.value === 0 ? byte : { value: 0, part: -1, at: 0 };
+    const old = bytes.slice(from, to);
+    const middle = {
+      zero: () => old.map(zeroed),
+      noise: () => old.map((byte, i) => byte.value === noise[i] ? byte : foreign(i)),
+      delete: () => [],
+      insert: () => [...old.map((_, i) => foreign(i)), ...old],
+    };
+    bytes = [...bytes.slice(0, from), ...middle[kind](), ...bytes.slice(to)];
+  }
+  const whole = parts.map((part, i) => {
+    const start = bytes.findIndex((byte) => byte.part === i && byte.at === 0);
+    return start >= 0 && part.every((_, at) => bytes[start + at]?.part === i && bytes[start + at].at === at);
+  });
+  return { bytes: new Uint8Array(bytes.map(({ value }) => value)), whole };
+}
