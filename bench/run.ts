@@ -1,0 +1,94 @@
+/**
+ * `deno task bench`: measures against the baselines and writes docs/BENCHMARKS.md.
+ *
+ *     deno task bench                              everything, more than an hour
+ *     deno task bench --only batch2000,single      these rows
+ *     deno task bench --quick                      3 rounds of 3 s, for development; the report goes to bench/out/
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import type { Comparison } from "./comparison.ts";
+import { describeMachine, outFolder } from "./machine.ts";
+import { renderReport } from "./report.ts";
+import type { Pace, Row } from "./row.ts";
+import { fairnessRow } from "./rows/fairness.ts";
+import { generatorRow } from "./rows/generator.ts";
+import { latencyRow } from "./rows/latency.ts";
+import { memoryRow } from "./rows/memory.ts";
+import { overloadRow } from "./rows/overload.ts";
+import { throughputRows } from "./rows/throughput.ts";
+import { tracesRow } from "./rows/traces.ts";
+
+const rows: Row[] = [
+  ...throughputRows,
+  latencyRow,
+  memoryRow,
+  overloadRow,
+  tracesRow,
+  fairnessRow,
+  generatorRow,
+];
+
+const docs = new URL("../docs/", import.meta.url);
+
+if (import.meta.main) Deno.exitCode = await bench(Deno.args);
+
+/** Runs the chosen rows; 1 when one of them failed, 2 when the arguments are wrong. */
+async function bench(args: string[]): Promise<number> {
+  const { values: flags } = parseArgs({
+    args,
+    options: { quick: { type: "boolean", default: false }, only: { type: "string" } },
+  });
+  const wanted = flags.only?.split(",") ?? rows.map((row) => row.name);
+  const unknown = wanted.filter((name) => !rows.some((row) => row.name === name));
+  if (unknown.length > 0) {
+    say(`Cannot run ${unknown.join(", ")}: the rows are ${rows.map((row) => row.name).join(", ")}`);
+    return 2;
+  }
+  await Deno.mkdir(outFolder, { recursive: true });
+  const raw: { row: string; raw: unknown }[] = [];
+  const pace: Pace = {
+    rounds: flags.quick ? 3 : 5,
+    armMs: flags.quick ? 3000 : 30_000,
+    warmupMs: flags.quick ? 500 : 2000,
+    quick: flags.quick,
+    say,
+    keep: (row, result) => raw.push({ row, raw: result }),
+  };
+
+  const comparisons: Comparison[] = [];
+  const failures: [string, string][] = [];
+  for (const row of rows.filter((row) => wanted.includes(row.name))) {
+    try {
+      comparisons.push(...await row.run(pace));
+    } catch (error) {
+      // The other rows are still worth having; the report names this one.
+      const text = error instanceof Error ? error.message : String(error);
+      failures.push([row.name, text]);
+      say(`${row.name} failed: ${text}`);
+    }
+  }
+
+  const date = new Date().toISOString();
+  const report = renderReport(comparisons, {
+    machine: await describeMachine(),
+    date: date.slice(0, 10),
+    command: ["deno task bench", ...args].join(" "),
+    rounds: pace.rounds,
+    armMs: pace.armMs,
+    notes: await Deno.readTextFile(new URL("benchmark_notes.md", docs)),
+    failures,
+  });
+  const whole = !flags.quick && flags.only === undefined;
+  await Deno.writeTextFile(whole ? new URL("BENCHMARKS.md", docs) : `${outFolder}report.md`, report);
+  const figures = JSON.stringify({ date, args, comparisons, failures, raw }, undefined, 1);
+  await Deno.writeTextFile(`${outFolder}${date.replaceAll(":", "-")}.json`, figures);
+  say(report);
+  return failures.length === 0 ? 0 : 1;
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+}

@@ -1,0 +1,68 @@
+/**
+ * Sends one long NDJSON body and reads the verdicts while it goes out. Arguments: url of the daemon, bytes to
+ * send at least. Prints a {@link StreamResult} as JSON.
+ * @module
+ */
+
+import { ndjsonLines } from "./bodies.ts";
+
+/** What came of one body. */
+export interface StreamResult {
+  readonly status: number;
+  readonly bytes: number;
+  readonly events: number;
+  /** As the verdicts say. */
+  readonly accepted: number;
+  readonly seconds: number;
+}
+
+const linesPerPiece = 200;
+
+if (import.meta.main) {
+  const [url, leastBytes] = Deno.args;
+  const result = await streamEvents(url, Number(leastBytes));
+  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result)));
+}
+
+/** Sends pieces of whole lines, with a Content-Length, until `leastBytes` are out. */
+async function streamEvents(url: string, leastBytes: number): Promise<StreamResult> {
+  const piece = ndjsonLines(linesPerPiece, Date.now());
+  const pieces = Math.ceil(leastBytes / piece.length);
+  const { hostname, port, host } = new URL(url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const start = performance.now();
+  const verdicts = readVerdicts(connection);
+  const head = `POST /track/batch HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n` +
+    `content-type: application/x-ndjson\r\ncontent-length: ${pieces * piece.length}\r\n\r\n`;
+  await writeAll(connection, new TextEncoder().encode(head));
+  for (let i = 0; i < pieces; i++) await writeAll(connection, piece);
+  return {
+    ...await verdicts,
+    bytes: pieces * piece.length,
+    events: pieces * linesPerPiece,
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+/** Adds up what the verdict lines accept, until the daemon closes the connection. */
+async function readVerdicts(connection: Deno.Conn): Promise<{ status: number; accepted: number }> {
+  const buffer = new Uint8Array(256 * 1024);
+  const decoder = new TextDecoder();
+  let text = "";
+  let status = 0;
+  let accepted = 0;
+  for (let size = await connection.read(buffer); size !== null; size = await connection.read(buffer)) {
+    text += decoder.decode(buffer.subarray(0, size), { stream: true });
+    const lines = text.split("\n");
+    text = lines.pop()!;
+    for (const line of lines) {
+      status ||= Number(line.match(/^HTTP\/1\.1 (\d{3})/)?.[1] ?? 0);
+      accepted += Number(line.match(/^\{"through":\d+,"accepted":(\d+)/)?.[1] ?? 0);
+    }
+  }
+  return { status, accepted };
+}
