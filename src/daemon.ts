@@ -64,6 +64,11 @@ export class Daemon {
     });
   }
 
+  /** As it stands. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** Where clients send to; undefined until it listens. */
   get address(): Deno.NetAddr | undefined {
     return this.#server?.addr;

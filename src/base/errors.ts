@@ -73,6 +73,12 @@ export const errorTable = {
     true,
     "A write or fsync of the journal failed: see /healthz; restart after mending the disk.",
   ),
+  flush_failed: row(
+    503,
+    "error",
+    true,
+    "Parts could not be written: see /healthz. The journal keeps every row, and the next flush tries again.",
+  ),
   internal: row(500, "error", true, "A bug: the log line with this request id says more."),
 } as const satisfies Record<string, ErrorRow>;
 

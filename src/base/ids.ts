@@ -25,6 +25,12 @@ export class IdSource {
     this.#tail = Array.from(random, (byte) => hex[byte]).join("");
   }
 
+  /** Writes the next id into `buffer` at `at`: 36 ASCII bytes. */
+  writeNext(buffer: Uint8Array, at: number): void {
+    const id = this.next();
+    for (let i = 0; i < 36; i++) buffer[at + i] = id.charCodeAt(i);
+  }
+
   /** The next id, 36 characters. */
   next(): string {
     const now = this.#clock.now();

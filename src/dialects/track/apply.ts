@@ -8,6 +8,7 @@ import type { Outcomes } from "../../base/outcome.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services } from "../dialect.ts";
+import { EventWriter } from "./event_writer.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { writeRow } from "./rows.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
@@ -38,6 +39,7 @@ export class TrackIngest implements Ingest {
   #refusal: WeirError | undefined;
   #isBatch: boolean;
   #last: Whereabouts | undefined;
+  #events: EventWriter | undefined;
 
   constructor(options: TrackOptions) {
     this.#options = options;
@@ -67,8 +69,16 @@ export class TrackIngest implements Ingest {
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void {
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
+    this.#events ??= this.#eventWriter(sender);
     for (let i = 0; i < window.count; i++) {
       const index = window.firstIndex + i;
+      const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
+      if (this.#events.write(row, unit)) {
+        window.trust(i);
+        outcomes.accepted++;
+        this.#last = this.#events.last;
+        continue;
+      }
       const malformed = window.malformed(i);
       if (malformed !== undefined) {
         outcomes.reject(index, "malformed", malformed);
@@ -116,6 +126,12 @@ export class TrackIngest implements Ingest {
     }
     const { accepted, rejected, duplicates } = outcomes;
     return { status: 202, body: JSON.stringify({ accepted, rejected, duplicates: duplicates || undefined }) };
+  }
+
+  #eventWriter(sender: Sender): EventWriter {
+    const { inbound, services } = this.#options;
+    const { arrivedAt } = inbound;
+    return new EventWriter({ sender, ids: services.ids, arrivedAt, limits: services.config.track });
   }
 
   /** @returns why the row is refused, or undefined when its records are in the unit. */

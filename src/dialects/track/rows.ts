@@ -66,7 +66,8 @@ function writeEvent(ready: ReadyRow, row: TrackRowOf<"track">, unit: Unit): void
   writeHead(ready, "event", unit);
   unit.writer.text(
     `,"name":${JSON.stringify(payload.name)},"profile_id":${JSON.stringify(profileId)}` +
-      pageColumns(properties) + revenueColumn(payload.name, properties) + ready.sender.columns +
+      pageColumns(properties.__path ?? properties.path, properties.__referrer ?? properties.referrer) +
+      revenueColumn(payload.name, properties) + ready.sender.columns +
       (payload.groups?.length ? `,"groups":${JSON.stringify(payload.groups)}` : "") + `,"properties":`,
   );
   writeProperties(ready, properties, payload.properties !== undefined, unit);
@@ -95,9 +96,8 @@ function identityOf(value: unknown): EmbeddedIdentity | undefined {
   return typeof profileId === "string" && profileId !== "" ? { profileId, rest } : undefined;
 }
 
-function pageColumns(properties: Record<string, unknown>): string {
-  const path = properties.__path ?? properties.path;
-  const referrer = properties.__referrer ?? properties.referrer;
+/** The columns of a page, as JSON members with a leading comma each; what is not known is left out. */
+export function pageColumns(path: unknown, referrer: unknown): string {
   if (path === undefined && referrer === undefined) return "";
   const page = readPage(path, referrer);
   let out = "";

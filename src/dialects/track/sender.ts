@@ -6,9 +6,11 @@
 import type { Config } from "../../config/schema.ts";
 import { deviceId } from "../../sessions/device_id.ts";
 import type { SaltStore } from "../../sessions/salts.ts";
-import { sessionBucket, sessionId } from "../../sessions/session_id.ts";
+import { bucketTimes, sessionBucket, sessionId } from "../../sessions/session_id.ts";
 import type { Inbound } from "../dialect.ts";
 import type { DeviceColumns } from "./user_agent.ts";
+
+const dayMs = 86_400_000;
 
 /** A device and the session that an event of it belongs to. */
 export interface Whereabouts {
@@ -72,6 +74,14 @@ export class Sender {
       buckets.set(bucket, found);
     }
     return found;
+  }
+
+  /** The times around `time` for which {@link locate} answers the same. */
+  steadySpan(time: number, isExplicit: boolean): { since: number; until: number } {
+    const times = bucketTimes(sessionBucket(time, this.#timeoutMs), this.#timeoutMs);
+    if (isExplicit) return times;
+    const midnight = Math.floor(time / dayMs) * dayMs;
+    return { since: Math.max(times.since, midnight), until: Math.min(times.until, midnight + dayMs) };
   }
 
   #hashedDevice(time: number, arrivedAt: number, ip: string): string {

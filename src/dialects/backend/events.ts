@@ -1,0 +1,78 @@
+/**
+ * The events of one batch as bytes that can stand in a line: one JSON array, no line break in it.
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { skipBlanks } from "../../flush/json_members.ts";
+import { Scanner } from "../../parse/scanner.ts";
+import type { SentBatch } from "./batches.ts";
+import { EntryRefusal } from "./refusal.ts";
+import { holdsSurrogateEscape, mendSurrogates } from "./surrogates.ts";
+
+const closeBracket = 0x5d;
+const hashBytes = 6;
+const encoder = new TextEncoder();
+
+/** The events of one batch. */
+export interface Events {
+  /** From `[` to `]`. */
+  readonly bytes: Uint8Array;
+  readonly isEmpty: boolean;
+}
+
+/**
+ * The events of a batch: copied from the entry where they are an array, decoded where they are text.
+ * @param options.maxDepth How deep the arrays and objects of a text may nest.
+ * @param options.hasUnicodeEscape Do the entry's bytes hold an escape such as `\u00e9`?
+ * @throws EntryRefusal `trace_not_json`, `trace_not_an_array`, or `validation` when they nest too deeply
+ */
+export function readEvents(
+  batch: Pick<SentBatch, "events" | "locate">,
+  options: { maxDepth: number; hasUnicodeEscape: boolean },
+): Events {
+  const { events } = batch;
+  if (typeof events === "string") return decodeEvents(events, options.maxDepth);
+  if (!Array.isArray(events)) throw notAnArray();
+  const view = batch.locate().view();
+  const bytes = options.hasUnicodeEscape ? mended(view.slice()) : view;
+  return { bytes, isEmpty: events.length === 0 };
+}
+
+/** First 48 bits of SHA-256, as a number. */
+export function hashOf(bytes: Uint8Array): number {
+  return createHash("sha256").update(bytes).digest().readUIntBE(0, hashBytes);
+}
+
+function decodeEvents(text: string, maxDepth: number): Events {
+  const value = parse(text);
+  if (!Array.isArray(value)) throw notAnArray();
+  // Half a surrogate pair that stands in the text unescaped becomes U+FFFD here.
+  const bytes = encoder.encode(text);
+  // The scanner makes spaces of the line breaks between tokens; within strings JSON has none.
+  if (new Scanner(maxDepth).scan(bytes, 0, bytes.length) < bytes.length) {
+    throw new EntryRefusal("validation", `Trace nests deeper than limits.max_depth: ${maxDepth}`);
+  }
+  if (holdsSurrogateEscape(text)) mended(bytes);
+  return {
+    bytes: bytes.subarray(skipBlanks(bytes, 0), bytes.lastIndexOf(closeBracket) + 1),
+    isEmpty: value.length === 0,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new EntryRefusal("trace_not_json", "Trace must be an array, or text that is JSON");
+  }
+}
+
+function mended(bytes: Uint8Array): Uint8Array {
+  mendSurrogates(bytes, 0, bytes.length);
+  return bytes;
+}
+
+function notAnArray(): EntryRefusal {
+  return new EntryRefusal("trace_not_an_array", "Trace must be an array, or JSON text of one");
+}

@@ -1,0 +1,274 @@
+/**
+ * Events of the common shape, written from the row's bytes: the same record that the schema's path would write
+ * (`tests/dialects/track/fast_path_test.ts` holds the two against each other), without building a value.
+ * @module
+ */
+
+import type { IdSource } from "../../base/ids.ts";
+import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
+import { eventNameProblem } from "./event_name.ts";
+import { pageColumns } from "./rows.ts";
+import { Span, TrackRowReader } from "./row_reader.ts";
+import { explicitDevice, type Sender, type Whereabouts } from "./sender.ts";
+import type { TimeLimits } from "./timestamp.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const dayMs = 86_400_000;
+/** Bytes of a record besides what is copied from the row: fixed names, id, time, session. */
+const fixedBytes = 320;
+
+const quote = 0x22;
+const closeBrace = 0x7d;
+const nothing = new Uint8Array(0);
+/** Devices and names remembered within one request; past it they are computed again. */
+const maxKnown = 4_096;
+
+const insertIdName = encoder.encode('","insert_id":"');
+const deviceName = encoder.encode('","device_id":"');
+const sessionName = encoder.encode('","session_id":"');
+const eventName = encoder.encode('","name":"');
+const profileName = encoder.encode('","profile_id":"');
+const idName = encoder.encode('","id":"');
+const propertiesName = encoder.encode(',"properties":');
+
+/** What all rows of a request share. */
+export interface EventWriterOptions {
+  readonly sender: Sender;
+  readonly ids: IdSource;
+  readonly arrivedAt: number;
+  readonly limits: TimeLimits;
+}
+
+/** A device of this request, and the session that its last event fell into. */
+interface Device {
+  /** As sent, without quotes; empty for the device that is computed from the sender. */
+  readonly bytes: Uint8Array;
+  readonly explicit: string | undefined;
+  /** As JSON text, without quotes. */
+  idBytes: Uint8Array;
+  sessionBytes: Uint8Array;
+  where: Whereabouts;
+  /** Times from `since` on and before `until` have the same device id and session. */
+  since: number;
+  until: number;
+}
+
+/**
+ * Writes the events of one request.
+ *
+ * - A row that is not of the common shape leaves nothing behind: all questions are asked before the first byte
+ *   is written.
+ */
+export class EventWriter {
+  /** Device and session of the last event written. */
+  last: Whereabouts | undefined;
+  readonly #options: EventWriterOptions;
+  readonly #reader = new TrackRowReader();
+  readonly #head: Uint8Array;
+  readonly #columns: Uint8Array;
+  readonly #arrival: Uint8Array;
+  readonly #devices = new Map<number, Device>();
+  readonly #names = new Map<number, Uint8Array>();
+  /** Year, month and day of the last time read, as one number, and its midnight in ms since the epoch. */
+  #date = -1;
+  #midnight = NaN;
+  #place: RowPlace | undefined;
+  #placeDay = NaN;
+
+  constructor(options: EventWriterOptions) {
+    this.#options = options;
+    const project = JSON.stringify(options.sender.project);
+    this.#head = encoder.encode(`{"kind":"event","project_id":${project},"created_at":"`);
+    this.#columns = encoder.encode(options.sender.columns);
+    this.#arrival = encoder.encode(new Date(options.arrivedAt).toISOString());
+  }
+
+  /**
+   * Adds the record of `bytes[start, end)` to the unit.
+   * @param row Index of the row in its body.
+   * @returns false when the row is not of the common shape, or must be refused; then the schema says more
+   */
+  write(at: { bytes: Uint8Array; start: number; end: number; row: number }, unit: Unit): boolean {
+    const { bytes } = at;
+    const reader = this.#reader;
+    if (!reader.read(bytes, at.start, at.end)) return false;
+    const { spans } = reader;
+    const time = this.#timeOf(bytes, spans);
+    if (Number.isNaN(time) || !this.#isKnownName(bytes, spans)) return false;
+    const device = this.#deviceOf(bytes, spans, time);
+    if (device === undefined) return false;
+    const identity = this.#identityOf(at, device.where);
+    if (identity === null) return false;
+    const page = spans[Span.path] < 0 && spans[Span.referrer] < 0 ? "" : pageOf(bytes, spans);
+    this.#writeRecord({ bytes, device, page, hasInsertId: identity !== undefined }, unit);
+    unit.close(this.#placeOf(time), identity);
+    this.last = device.where;
+    return true;
+  }
+
+  #writeRecord(
+    of: { bytes: Uint8Array; device: Device; page: string; hasInsertId: boolean },
+    unit: Unit,
+  ): void {
+    const { bytes, device } = of;
+    const { spans } = this.#reader;
+    const { writer } = unit;
+    const out = writer.room(fixedBytes + this.#head.length + device.idBytes.length * 2 + 6 * 256);
+    let at = writer.length;
+    at = put(out, at, this.#head);
+    at = spans[Span.timestamp] < 0
+      ? put(out, at, this.#arrival)
+      : copy(out, at, bytes, spans, Span.timestamp);
+    at = put(out, at, idName);
+    this.#options.ids.writeNext(out, at);
+    at += 36;
+    if (of.hasInsertId) {
+      at = put(out, at, insertIdName);
+      at = copy(out, at, bytes, spans, Span.insertId);
+    }
+    at = put(out, at, deviceName);
+    at = put(out, at, device.idBytes);
+    at = put(out, at, sessionName);
+    at = put(out, at, device.sessionBytes);
+    at = put(out, at, eventName);
+    at = copy(out, at, bytes, spans, Span.name);
+    at = put(out, at, profileName);
+    writer.advance(at);
+    if (spans[Span.profileId] < 0) writer.raw(device.idBytes);
+    else writer.raw(bytes, spans[Span.profileId], spans[Span.profileId + 1]);
+    writer.byte(quote);
+    if (of.page !== "") writer.text(of.page);
+    writer.raw(this.#columns);
+    writer.raw(propertiesName);
+    if (spans[Span.properties] < 0) writer.ascii("{}");
+    else writer.raw(bytes, spans[Span.properties], spans[Span.properties + 1]);
+    writer.byte(closeBrace);
+  }
+
+  /** Time of the event; NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */
+  #timeOf(bytes: Uint8Array, spans: Int32Array): number {
+    const start = spans[Span.timestamp];
+    const { arrivedAt, limits } = this.#options;
+    if (start < 0) return arrivedAt;
+    if (spans[Span.timestamp + 1] - start !== 24) return NaN;
+    const isIso = bytes[start + 4] === 0x2d && bytes[start + 7] === 0x2d && bytes[start + 10] === 0x54 &&
+      bytes[start + 13] === 0x3a && bytes[start + 16] === 0x3a && bytes[start + 19] === 0x2e &&
+      bytes[start + 23] === 0x5a;
+    if (!isIso) return NaN;
+    const date = digits(bytes, start, 4) * 10_000 + digits(bytes, start + 5, 2) * 100 +
+      digits(bytes, start + 8, 2);
+    if (date !== this.#date) {
+      this.#midnight = Date.parse(decoder.decode(bytes.subarray(start, start + 10)) + "T00:00:00.000Z");
+      this.#date = date;
+      // Day 31 of a month that has 30 reads as the first of the next one: not the text that would be stored.
+      if (!Number.isNaN(this.#midnight) && Number(dayOf(this.#midnight).replaceAll("-", "")) !== date) {
+        this.#midnight = NaN;
+      }
+    }
+    const hour = digits(bytes, start + 11, 2);
+    const minute = digits(bytes, start + 14, 2);
+    const second = digits(bytes, start + 17, 2);
+    if (!(hour < 24 && minute < 60 && second < 60)) return NaN;
+    const time = this.#midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + digits(bytes, start + 20, 3);
+    const fits = time - arrivedAt <= limits.max_future_ms && arrivedAt - time <= limits.max_event_age_ms;
+    return fits ? time : NaN;
+  }
+
+  #isKnownName(bytes: Uint8Array, spans: Int32Array): boolean {
+    const start = spans[Span.name];
+    const end = spans[Span.name + 1];
+    const hash = hashOf(bytes, start, end);
+    const known = this.#names.get(hash);
+    if (known !== undefined) return same(known, bytes, start, end);
+    const name = decoder.decode(bytes.subarray(start, end));
+    if (eventNameProblem(name) !== undefined) return false;
+    if (this.#names.size < maxKnown) this.#names.set(hash, bytes.slice(start, end));
+    return true;
+  }
+
+  #deviceOf(bytes: Uint8Array, spans: Int32Array, time: number): Device | undefined {
+    const start = spans[Span.deviceId];
+    const end = spans[Span.deviceId + 1];
+    const hash = start < 0 ? -1 : hashOf(bytes, start, end);
+    const known = this.#devices.get(hash);
+    if (known !== undefined && start >= 0 && !same(known.bytes, bytes, start, end)) return undefined;
+    if (known !== undefined && time >= known.since && time < known.until) return known;
+    const explicit = start < 0 ? undefined : decoder.decode(bytes.subarray(start, end));
+    if (explicit !== undefined && explicitDevice(explicit) !== explicit) return undefined;
+    const { sender, arrivedAt } = this.#options;
+    const where = sender.locate(time, arrivedAt, { explicit });
+    const { since, until } = sender.steadySpan(time, explicit !== undefined);
+    const device: Device = {
+      bytes: start < 0 ? nothing : bytes.slice(start, end),
+      explicit,
+      idBytes: encoder.encode(JSON.stringify(where.deviceId).slice(1, -1)),
+      sessionBytes: encoder.encode(where.sessionId),
+      where,
+      since,
+      until,
+    };
+    if (this.#devices.size < maxKnown || known !== undefined) this.#devices.set(hash, device);
+    return device;
+  }
+
+  /** The identity of the row; undefined when it has none, null when its id is not fit to be one. */
+  #identityOf(at: { bytes: Uint8Array; row: number }, where: Whereabouts): Identity | undefined | null {
+    const { spans } = this.#reader;
+    const start = spans[Span.insertId];
+    if (start < 0) return undefined;
+    const insertId = decoder.decode(at.bytes.subarray(start, spans[Span.insertId + 1]));
+    if (insertId.length > 256) return null;
+    return { key: identityKey("project", this.#options.sender.project, insertId), row: at.row, memo: where };
+  }
+
+  #placeOf(time: number): RowPlace {
+    const day = Math.floor(time / dayMs);
+    if (day !== this.#placeDay || this.#place === undefined) {
+      this.#place = rowPlace("event", this.#options.sender.project, dayOf(time));
+      this.#placeDay = day;
+    }
+    return this.#place;
+  }
+}
+
+function pageOf(bytes: Uint8Array, spans: Int32Array): string {
+  const text = (span: number): string | undefined =>
+    spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
+  return pageColumns(text(Span.path), text(Span.referrer));
+}
+
+function put(out: Uint8Array, at: number, piece: Uint8Array): number {
+  for (let i = 0; i < piece.length; i++) out[at + i] = piece[i];
+  return at + piece.length;
+}
+
+function copy(out: Uint8Array, at: number, bytes: Uint8Array, spans: Int32Array, span: number): number {
+  const start = spans[span];
+  const size = spans[span + 1] - start;
+  for (let i = 0; i < size; i++) out[at + i] = bytes[start + i];
+  return at + size;
+}
+
+function digits(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let i = 0; i < count; i++) {
+    const digit = bytes[at + i] - 0x30;
+    if (digit < 0 || digit > 9) return NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** FNV-1a, 32 bits: finds an entry; {@link same} decides. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash >>> 0;
+}
+
+function same(text: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text[i]) return false;
+  return true;
+}
