@@ -30,7 +30,7 @@ ${describeFlags(flagSpecs)}`;
 
 /** Runs the verb. */
 // deno-lint-ignore require-await -- every verb has this form
-export async function runConfig(args: string[], io: CliIo): Promise<number> {
+export async function configVerb(args: string[], io: CliIo): Promise<number> {
   try {
     const { values, on, operands } = parseFlags(args, flagSpecs);
     if (on.has("help")) {

@@ -13,6 +13,3 @@ export interface CliIo {
   /** Is standard output a terminal? */
   readonly isTty: boolean;
 }
-
-/** A verb: takes its arguments, gives the exit code. */
-export type Verb = (args: string[], io: CliIo) => Promise<number>;

@@ -20,7 +20,7 @@ ${describeFlags({})}`;
 
 /** Runs the verb. */
 // deno-lint-ignore require-await -- every verb has this form
-export async function runValidate(args: string[], io: CliIo): Promise<number> {
+export async function validateVerb(args: string[], io: CliIo): Promise<number> {
   try {
     const { on, operands } = parseFlags(args, {});
     if (on.has("help")) {
