@@ -1,0 +1,273 @@
+/**
+ * The one writer of the catalog. A checkpoint is one transaction, and it is the only commit point of a flush:
+ * a part that no committed transaction lists does not exist.
+ * @module
+ */
+
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { dayOf, type IdentityMemo, type KeptReply } from "../base/record.ts";
+import type { PartInfo } from "../index/plan.ts";
+import type { RequestLine } from "./catalog.ts";
+import { createGeneration, generationDays, generationTable, openForWriting } from "./schema.ts";
+
+/** Identities are inserted so many at a time: half the cost of one by one (measured). */
+const identityChunk = 100;
+
+/** A part with what the catalog alone needs to know of it. */
+export interface ListedPart extends PartInfo {
+  /** Unique within a checkpoint. */
+  readonly n: number;
+  /** Folder of its kind, such as `events`. */
+  readonly directory: string;
+  /** Day of the partition, `YYYY-MM-DD`. */
+  readonly day: string;
+}
+
+/** A request line to be listed. */
+export type NewRequestLine = Omit<RequestLine, "id" | "path">;
+
+/** What a commit moves. */
+export interface CommitOptions {
+  /** First journal segment whose rows are not in parts. */
+  readonly checkpoint: number;
+  /** Name of this flush, by which {@link CheckpointWriter.lastFlush} tells whether it was committed. */
+  readonly flushId: string;
+}
+
+/** Writes the catalog; one transaction at a time. */
+export class CheckpointWriter {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #identities: (string | number)[] = [];
+  #generation = "";
+  /** Prepared once in a transaction, because the day's table may be made in it. */
+  #insertIdentities: StatementSync | undefined;
+
+  /**
+   * @param path Of the SQLite file; made when there is none.
+   * @param options `isDraft`: nothing is synced, because the file gets its name only when it is finished.
+   * @throws CatalogError
+   */
+  constructor(path: string, { isDraft = false } = {}) {
+    this.#database = openForWriting(path);
+    if (isDraft) this.#database.exec("PRAGMA synchronous = OFF");
+  }
+
+  /** Begins a transaction. @param now Wall clock, ms since the epoch: names the table of its identities. */
+  begin(now: number): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    this.#generation = dayOf(now);
+    this.#insertIdentities = undefined;
+  }
+
+  /** The first number of a part that this checkpoint has not given yet. */
+  nextPartNumber(checkpoint: number): number {
+    const row = this.#prepare("SELECT max(n) AS n FROM parts WHERE checkpoint = ?").get(checkpoint);
+    const { n } = row as unknown as { n: number | null };
+    return n === null ? 0 : n + 1;
+  }
+
+  /** Lists a part and returns its id. */
+  addPart(part: ListedPart): number {
+    const result = this.#prepare(`
+      INSERT INTO parts (path, partition, directory, day, checkpoint, n, rows, bytes, written_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      part.path,
+      part.partition,
+      part.directory,
+      part.day,
+      part.checkpoint,
+      part.n,
+      part.rows,
+      part.bytes,
+      part.writtenAt,
+    );
+    return Number(result.lastInsertRowid);
+  }
+
+  /** Sets what is known of a part once it is written. */
+  finishPart(id: number, rows: number, bytes: number): void {
+    this.#prepare("UPDATE parts SET rows = ?, bytes = ? WHERE id = ?").run(rows, bytes, id);
+  }
+
+  /** Lists a request's line in the part with this id. */
+  addRequestLine(part: number, request: RequestName, line: NewRequestLine): void {
+    const { buffer, byteOffset, byteLength } = line.batches;
+    this.#prepare(`
+      INSERT INTO request_lines (app, sid, rid, part, offset, length, head_bytes, first_t, last_t, total,
+        replaced, through_segment, through_offset, batches)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      request.app,
+      request.sid,
+      request.rid,
+      part,
+      line.offset,
+      line.length,
+      line.headBytes,
+      line.firstT,
+      line.lastT,
+      line.total,
+      line.replaced,
+      line.through.segment,
+      line.through.offset,
+      new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength),
+    );
+  }
+
+  /** What earlier lines of a request say, in the order of arrival. */
+  earlierLines(request: RequestName): EarlierLine[] {
+    const rows = this.#prepare(`
+      SELECT total, batches FROM request_lines WHERE app = ? AND sid = ? AND rid = ? ORDER BY id`)
+      .all(request.app, request.sid, request.rid) as unknown as { total: number; batches: Uint8Array }[];
+    return rows.map(({ total, batches }) => ({ total, batches: new Float64Array(batches.slice().buffer) }));
+  }
+
+  /** Remembers an identity. It goes to the day's table when enough of them wait, at the latest at the commit. */
+  addIdentity(key: string, memo: IdentityMemo): void {
+    this.#identities.push(crc32(key), key, memo.deviceId, memo.sessionId);
+    if (this.#identities.length >= identityChunk * 4) this.#writeIdentities();
+  }
+
+  /** Keeps a reply; of two with one key, the later. */
+  addReply(key: string, reply: KeptReply): void {
+    this.#prepare(
+      "INSERT OR REPLACE INTO replies (key, status, content_type, body, at) VALUES (?, ?, ?, ?, ?)",
+    )
+      .run(key, reply.status, reply.contentType, reply.body, reply.at);
+  }
+
+  /** Remembers a row that is in a part, while its segment may be read back. Only a rebuild does this. */
+  addReplayedRow(digest: Uint8Array): void {
+    this.#prepare("INSERT OR IGNORE INTO replayed_rows VALUES (?)").run(digest);
+  }
+
+  /** Commits a checkpoint: from here on its parts exist. */
+  commit({ checkpoint, flushId }: CommitOptions): void {
+    this.#prepare("DELETE FROM replayed_rows").run();
+    this.#setMeta("checkpoint", checkpoint);
+    this.#setMeta("last_flush", flushId);
+    this.commitAsIs();
+  }
+
+  /** Commits what was added, leaving the checkpoint where it is. */
+  commitAsIs(): void {
+    this.#writeIdentities();
+    this.#database.exec("COMMIT");
+  }
+
+  /** Sets where reading the journal back begins, without forgetting replayed rows. Only a rebuild does this. */
+  setCheckpoint(checkpoint: number): void {
+    this.#setMeta("checkpoint", checkpoint);
+  }
+
+  /** Forgets the open transaction, if there is one. */
+  rollback(): void {
+    this.#identities.length = 0;
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+  }
+
+  /** Name of the last flush that was committed; "" before the first. */
+  lastFlush(): string {
+    const row = this.#prepare("SELECT value FROM meta WHERE name = 'last_flush'").get();
+    return (row as unknown as { value: string } | undefined)?.value ?? "";
+  }
+
+  /** Where the listed parts lie, below data_dir. */
+  *partPaths(): Generator<string, void, undefined> {
+    for (const row of this.#prepare("SELECT path FROM parts").iterate()) {
+      yield (row as unknown as { path: string }).path;
+    }
+  }
+
+  /** Listed parts, oldest first, as retention looks at them. */
+  *partsByAge(): Generator<AgedPart, void, undefined> {
+    const rows = this.#prepare(
+      "SELECT id, path, day, bytes, written_at AS writtenAt FROM parts ORDER BY written_at, id",
+    );
+    for (const row of rows.iterate()) yield row as unknown as AgedPart;
+  }
+
+  /** Bytes of all listed parts. */
+  totalBytes(): number {
+    const row = this.#prepare("SELECT coalesce(sum(bytes), 0) AS bytes FROM parts").get();
+    return (row as unknown as { bytes: number }).bytes;
+  }
+
+  /** Takes a part, and the request lines in it, off the list. */
+  removePart(id: number): void {
+    this.#prepare("DELETE FROM request_lines WHERE part = ?").run(id);
+    this.#prepare("DELETE FROM parts WHERE id = ?").run(id);
+  }
+
+  /** Forgets the identities first seen on days before this one. Returns how many days. */
+  forgetIdentities(firstDayKept: string): number {
+    const days = generationDays(this.#database).filter((day) => day < firstDayKept);
+    for (const day of days) this.#database.exec(`DROP TABLE ${generationTable(day)}`);
+    return days.length;
+  }
+
+  /** Forgets the replies given before this time, ms since the epoch. Returns how many. */
+  forgetReplies(before: number): number {
+    return Number(this.#prepare("DELETE FROM replies WHERE at < ?").run(before).changes);
+  }
+
+  close(): void {
+    this.rollback();
+    this.#database.close();
+  }
+
+  #writeIdentities(): void {
+    const values = this.#identities;
+    const count = values.length / 4;
+    if (count === 0) return;
+    if (this.#insertIdentities === undefined) {
+      createGeneration(this.#database, this.#generation);
+      this.#insertIdentities = this.#database.prepare(insertSql(this.#generation, identityChunk));
+    }
+    const statement = count === identityChunk
+      ? this.#insertIdentities
+      : this.#database.prepare(insertSql(this.#generation, count));
+    statement.run(...values);
+    values.length = 0;
+  }
+
+  #setMeta(name: string, value: string | number): void {
+    this.#prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)").run(name, value);
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, statement = this.#database.prepare(sql));
+    return statement;
+  }
+}
+
+/** Which request. */
+export interface RequestName {
+  readonly app: string;
+  readonly sid: string;
+  readonly rid: string;
+}
+
+/** What an earlier line of a request says. */
+export interface EarlierLine {
+  /** Declared number of batches, or -1. */
+  readonly total: number;
+  /** Batch index and hash, in turn. */
+  readonly batches: Float64Array;
+}
+
+/** A listed part, as retention looks at it. */
+export interface AgedPart {
+  readonly id: number;
+  readonly path: string;
+  readonly day: string;
+  readonly bytes: number;
+  /** Wall clock, ms since the epoch. */
+  readonly writtenAt: number;
+}
+
+function insertSql(day: string, count: number): string {
+  return `INSERT INTO ${generationTable(day)} VALUES ${Array(count).fill("(?, ?, ?, ?)").join(", ")}`;
+}

@@ -1,0 +1,194 @@
+/**
+ * The tables of the catalog, and how a file of an older version is brought up to date.
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+
+/** Marks a SQLite file as a catalog of ours: "Weir" in ASCII. */
+const applicationId = 0x57656972;
+
+/**
+ * What leads from version i to version i + 1.
+ *
+ * - `parts.n` is unique within one checkpoint, so that a name is never given twice.
+ * - `request_lines.id` grows in the order of arrival: of two lines with the same batch, the higher id wins.
+ * - `request_lines.batches` holds pairs of float64, little endian: batch index, hash.
+ * - `replayed_rows` is filled only by a rebuild, see `src/flush/reindex.ts`.
+ * - Identities lie in one table a day, `identities_20261120`, so that forgetting a day is one DROP TABLE.
+ */
+const migrations = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE parts (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    partition TEXT NOT NULL,
+    directory TEXT NOT NULL,
+    day TEXT NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    written_at INTEGER NOT NULL
+  );
+  CREATE INDEX parts_by_checkpoint ON parts (checkpoint, n);
+  CREATE INDEX parts_by_age ON parts (written_at, id);
+  CREATE TABLE request_lines (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    rid TEXT NOT NULL,
+    part INTEGER NOT NULL REFERENCES parts (id),
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    head_bytes INTEGER NOT NULL,
+    first_t REAL NOT NULL,
+    last_t REAL NOT NULL,
+    total REAL NOT NULL,
+    replaced INTEGER NOT NULL,
+    through_segment INTEGER NOT NULL,
+    through_offset INTEGER NOT NULL,
+    batches BLOB NOT NULL
+  );
+  CREATE INDEX request_lines_by_request ON request_lines (app, sid, rid, id);
+  CREATE INDEX request_lines_by_part ON request_lines (part);
+  CREATE TABLE replies (
+    key TEXT PRIMARY KEY,
+    status INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    body TEXT NOT NULL,
+    at INTEGER NOT NULL
+  );
+  CREATE INDEX replies_by_age ON replies (at);
+  CREATE TABLE replayed_rows (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+  `,
+] as const;
+
+/** The catalog cannot be used. The message names no path and no content. */
+export class CatalogError extends Error {
+  override readonly name = "CatalogError";
+  /** `unreadable`: no catalog of ours, or damaged; `newer`: written by a later version of Weir. */
+  readonly reason: "unreadable" | "newer";
+
+  constructor(reason: CatalogError["reason"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Opens the file for writing; creates it or brings it up to date where needed.
+ * @param path Of the SQLite file.
+ * @throws CatalogError
+ */
+export function openForWriting(path: string): DatabaseSync {
+  const database = open(path, false);
+  try {
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -32768;
+      PRAGMA journal_size_limit = 67108864;
+    `);
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw asCatalogError(error);
+  }
+}
+
+/**
+ * Opens the file for reading only; it must exist and be up to date.
+ * @param path Of the SQLite file.
+ * @throws CatalogError
+ */
+export function openForReading(path: string): DatabaseSync {
+  const database = open(path, true);
+  try {
+    const version = versionOf(database);
+    if (version === migrations.length) return database;
+    throw new CatalogError(
+      version > migrations.length ? "newer" : "unreadable",
+      `Cannot read the catalog: its version must be ${migrations.length}: current value is ${version}`,
+    );
+  } catch (error) {
+    database.close();
+    throw asCatalogError(error);
+  }
+}
+
+/** Name of the table that holds the identities first seen on this day (`YYYY-MM-DD`). */
+export function generationTable(day: string): string {
+  return `identities_${day.replaceAll("-", "")}`;
+}
+
+/** The days that have a table of identities, youngest first. */
+export function generationDays(database: DatabaseSync): string[] {
+  const names = database.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identities_[0-9]*' ORDER BY name DESC",
+  ).all() as unknown as { name: string }[];
+  return names.map(({ name }) => `${name.slice(11, 15)}-${name.slice(15, 17)}-${name.slice(17, 19)}`);
+}
+
+/** Makes the table of a day's identities, if there is none. */
+export function createGeneration(database: DatabaseSync, day: string): void {
+  const table = generationTable(day);
+  // Keys arrive in no order. A B-tree of whole keys would rewrite a page for nearly every one of them (measured:
+  // 14 us a key at 800,000 keys, against 3 us so); here rows are appended, and only the small index is in order.
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS ${table} (
+      hash INTEGER NOT NULL, key TEXT NOT NULL, device_id TEXT NOT NULL, session_id TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS ${table}_by_hash ON ${table} (hash);
+  `);
+}
+
+function open(path: string, readOnly: boolean): DatabaseSync {
+  try {
+    const database = new DatabaseSync(path, { readOnly });
+    database.exec("PRAGMA busy_timeout = 10000");
+    return database;
+  } catch (error) {
+    // The runtime's text names the path, and no path may reach a log line: so no `cause` here.
+    const text = error instanceof Error ? error.message.replaceAll(path, "catalog.sqlite") : String(error);
+    throw new CatalogError("unreadable", `Cannot open the catalog: ${text}`);
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  const version = versionOf(database);
+  if (version > migrations.length) {
+    throw new CatalogError(
+      "newer",
+      `Cannot open the catalog: its version must be at most ${migrations.length}: current value is ${version}`,
+    );
+  }
+  if (version === migrations.length) return;
+  database.exec("BEGIN IMMEDIATE");
+  for (const step of migrations.slice(version)) database.exec(step);
+  database.exec(`PRAGMA application_id = ${applicationId}`);
+  database.exec(`PRAGMA user_version = ${migrations.length}`);
+  database.exec("COMMIT");
+}
+
+/** @throws CatalogError when the file holds something that is no catalog */
+function versionOf(database: DatabaseSync): number {
+  const { application_id } = database.prepare("PRAGMA application_id").get() as { application_id: number };
+  const { user_version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  const { tables } = database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as {
+    tables: number;
+  };
+  if (application_id !== applicationId && (tables > 0 || user_version > 0)) {
+    throw new CatalogError("unreadable", "Cannot open the catalog: the file is no catalog of Weir");
+  }
+  return user_version;
+}
+
+function asCatalogError(error: unknown): CatalogError {
+  if (error instanceof CatalogError) return error;
+  return new CatalogError("unreadable", "Cannot open the catalog: the file cannot be read as one", {
+    cause: error,
+  });
+}

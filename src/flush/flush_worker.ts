@@ -1,0 +1,92 @@
+/**
+ * The flush worker: a thread that may block. It is the only writer of parts and of the catalog.
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+
+import { join } from "node:path";
+import { CheckpointWriter } from "../catalog/checkpoint.ts";
+import type { RowsPlan } from "../index/plan.ts";
+import { ExtentReader } from "./extents.ts";
+import type { FlushAnswer, FlushAnswers, FlushProblem, FlushQuestion } from "./flush_messages.ts";
+import { catalogPath, journalDir } from "./layout.ts";
+import { PartWriter } from "./part_writer.ts";
+import { applyRetention } from "./retention.ts";
+import { sweep } from "./unlisted.ts";
+import { type FlushTools, writeFlush } from "./write_flush.ts";
+
+/** Bytes written to learn whether the disk is full. */
+const probeBytes = 64 * 1024;
+
+let tools: FlushTools | undefined;
+let rows: RowsPlan[] = [];
+
+self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
+  if (data.ask === "rows") {
+    rows.push(...data.rows);
+    return;
+  }
+  let answer: FlushAnswer;
+  try {
+    answer = { ok: true, value: answerTo(data) };
+  } catch (error) {
+    answer = { ok: false, problem: problemOf(error) };
+  }
+  self.postMessage(answer);
+};
+
+function answerTo(question: Exclude<FlushQuestion, { ask: "rows" }>): FlushAnswers[keyof FlushAnswers] {
+  if (question.ask === "open") {
+    const { dataDir, compression } = question;
+    const writer = new CheckpointWriter(catalogPath(dataDir));
+    tools = {
+      dataDir,
+      compression,
+      writer,
+      extents: new ExtentReader(journalDir(dataDir)),
+      parts: new PartWriter(compression),
+    };
+    return question.sweep ? sweep(dataDir, writer) : { removed: 0, lost: 0 };
+  }
+  if (tools === undefined) throw new Error("The flush worker was not opened");
+  if (question.ask === "write") {
+    const plan = { ...question.plan, rows: [...rows, ...question.plan.rows] };
+    rows = [];
+    using _extents = tools.extents;
+    return writeFlush(plan, question, tools);
+  }
+  if (question.ask === "retain") return applyRetention(question.limits, question.now, tools);
+  tools.writer.close();
+  tools = undefined;
+  return null;
+}
+
+/** Texts of the runtime name paths, and none may leave the daemon. */
+function problemOf(error: unknown): FlushProblem {
+  const dataDir = tools?.dataDir ?? "";
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const message = dataDir === "" ? text : text.replaceAll(dataDir, "data_dir");
+  const code = (error as { code?: unknown } | undefined)?.code;
+  // SQLite does not say in a code that the disk is full, so the disk is asked.
+  if (code === "ERR_SQLITE_ERROR") return { code: dataDir === "" ? "SQLITE" : probe(dataDir), message };
+  return { code: typeof code === "string" ? code : "unknown error", message };
+}
+
+function probe(dataDir: string): string {
+  const path = join(dataDir, ".probe.tmp");
+  try {
+    using file = Deno.openSync(path, { create: true, write: true, truncate: true });
+    file.writeSync(new Uint8Array(probeBytes));
+    file.syncSync();
+    return "SQLITE";
+  } catch (error) {
+    return (error as { code?: string }).code ?? "SQLITE";
+  } finally {
+    try {
+      Deno.removeSync(path);
+    } catch {
+      // It stays, 64 KiB at most, and the next probe uses it again.
+    }
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Makes the catalog anew from the parts, for when it is lost or damaged.
+ *
+ * What stands in no part cannot come back: kept replies, unless the old catalog can still be read.
+ *
+ * A crash between naming the parts of a flush and its commit leaves rows both in parts and in the journal. With the
+ * catalog gone as well nobody knows which. So the checkpoint goes back to the oldest segment that is there, every row
+ * of a part that may stem from such a segment is remembered by its digest, and reading the journal back passes those
+ * over (`Catalog.isReplayed`). For requests their lines say up to where they go (`Catalog.flushedThrough`).
+ * @module
+ */
+
+import { join } from "node:path";
+import { Catalog, rowDigest } from "../catalog/catalog.ts";
+import { CheckpointWriter } from "../catalog/checkpoint.ts";
+import { CatalogError } from "../catalog/schema.ts";
+import { makeDirectory, syncDirectory } from "../journal/files.ts";
+import { listSegments } from "../journal/segment.ts";
+import { catalogPath, folderOf, journalDir, parsePartName, partitionDay, quarantineDir } from "./layout.ts";
+import type { PartName } from "./layout.ts";
+import { LineCutter } from "./lines.ts";
+import { eventsBytes, frontBytes, headBytesOf, parseHead } from "./request_line.ts";
+import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
+import { partsOnDisk } from "./unlisted.ts";
+import { rememberIdentity } from "./write_flush.ts";
+
+const requestFolder = "traces";
+const dayMs = 86_400_000;
+/** What SQLite keeps beside the file while it is open. */
+const companions = ["", "-wal", "-shm"];
+
+/** How {@link reindex} works. */
+export interface ReindexOptions {
+  /** Wall clock, ms since the epoch. */
+  readonly now: number;
+  /** How long the identity of a row is remembered. */
+  readonly identityKeepMs: number;
+}
+
+/** What a rebuild found. */
+export interface ReindexReport {
+  parts: number;
+  rows: number;
+  requests: number;
+  identities: number;
+  /** Replies taken over from the old catalog. */
+  replies: number;
+  /** Rows that reading the journal back will pass over. */
+  replayedRows: number;
+  /** Parts that could not be read: moved to quarantine/parts/. */
+  damaged: number;
+  /** Number of the first journal segment to be read back. */
+  checkpoint: number;
+}
+
+/**
+ * Rebuilds the catalog. Nobody else may be using data_dir. The old catalog is moved to quarantine/.
+ * @throws what the disk says
+ */
+export async function reindex(dataDir: string, options: ReindexOptions): Promise<ReindexReport> {
+  const draft = draftPath(dataDir);
+  await removeDraft(dataDir);
+  const parts = partsInOrder(dataDir);
+  const { segments } = await listSegments(journalDir(dataDir));
+  const checkpoint = segments[0] ?? parts.at(-1)?.name.checkpoint ?? 0;
+  const report: ReindexReport = {
+    ...{ parts: 0, rows: 0, requests: 0, identities: 0, replies: 0, replayedRows: 0, damaged: 0 },
+    checkpoint,
+  };
+  const writer = new CheckpointWriter(draft, { isDraft: true });
+  try {
+    writer.begin(options.now);
+    report.replies = copyReplies(catalogPath(dataDir), writer);
+    writer.setCheckpoint(checkpoint);
+    writer.commitAsIs();
+    const rebuild = new Rebuild(dataDir, { writer, report, options });
+    for (const part of parts) await rebuild.add(part);
+  } finally {
+    writer.close();
+  }
+  await setAsideCatalog(dataDir, options.now);
+  using file = await Deno.open(draft, { read: true, write: true });
+  await file.sync();
+  await Deno.rename(draft, catalogPath(dataDir));
+  await syncDirectory(dataDir);
+  return report;
+}
+
+/** Removes what a rebuild left that did not end. */
+export async function removeDraft(dataDir: string): Promise<void> {
+  for (const companion of companions) await Deno.remove(draftPath(dataDir) + companion).catch(ifThere);
+}
+
+interface Part {
+  readonly path: string;
+  readonly name: PartName;
+}
+
+class Rebuild {
+  readonly #dataDir: string;
+  readonly #writer: CheckpointWriter;
+  readonly #report: ReindexReport;
+  readonly #options: ReindexOptions;
+
+  constructor(
+    dataDir: string,
+    to: { writer: CheckpointWriter; report: ReindexReport; options: ReindexOptions },
+  ) {
+    this.#dataDir = dataDir;
+    this.#writer = to.writer;
+    this.#report = to.report;
+    this.#options = to.options;
+  }
+
+  /** Lists a part and what it holds; one that cannot be read is set aside. */
+  async add(part: Part): Promise<void> {
+    const full = join(this.#dataDir, part.path);
+    const { size, mtime } = await Deno.stat(full);
+    const writtenAt = mtime?.getTime() ?? this.#options.now;
+    const before = { ...this.#report };
+    this.#writer.begin(writtenAt);
+    try {
+      await this.#list(part, { size, writtenAt });
+      this.#writer.commitAsIs();
+    } catch (error) {
+      this.#writer.rollback();
+      if (error instanceof CatalogError || isDiskError(error)) throw error;
+      Object.assign(this.#report, before, { damaged: before.damaged + 1 });
+      const aside = join(quarantineDir(this.#dataDir), "parts", part.path);
+      await Deno.mkdir(aside.slice(0, aside.lastIndexOf("/")), { recursive: true });
+      await Deno.rename(full, aside);
+    }
+  }
+
+  async #list({ path, name }: Part, { size, writtenAt }: { size: number; writtenAt: number }): Promise<void> {
+    const partition = path.slice(0, path.lastIndexOf("/"));
+    const { checkpoint, n, compression } = name;
+    const id = this.#writer.addPart({
+      ...{ path, partition, directory: folderOf(path), day: partitionDay(partition) },
+      ...{ checkpoint, n, rows: 0, bytes: size, writtenAt },
+    });
+    const stretch: Stretch = { path: join(this.#dataDir, path), compression, offset: 0, length: size };
+    const isRequests = folderOf(path) === requestFolder;
+    const rows = isRequests
+      ? await this.#addRequests(id, stretch)
+      : await this.#addRows(stretch, { checkpoint, writtenAt });
+    this.#writer.finishPart(id, rows, size);
+    this.#report.parts++;
+    this.#report.rows += rows;
+    if (isRequests) this.#report.requests += rows;
+  }
+
+  async #addRows(stretch: Stretch, part: { checkpoint: number; writtenAt: number }): Promise<number> {
+    const { now, identityKeepMs } = this.#options;
+    const isRemembered = part.writtenAt + identityKeepMs + dayMs > now;
+    const mayBeReplayed = part.checkpoint > this.#report.checkpoint;
+    let rows = 0;
+    const lines = new LineCutter((line) => {
+      rows++;
+      if (isRemembered && rememberIdentity(line, this.#writer)) this.#report.identities++;
+      if (!mayBeReplayed) return;
+      this.#writer.addReplayedRow(rowDigest(line));
+      this.#report.replayedRows++;
+    });
+    for await (const { bytes } of readStretch(stretch)) lines.push(bytes);
+    lines.finish();
+    return rows;
+  }
+
+  async #addRequests(part: number, stretch: Stretch): Promise<number> {
+    await using reader = new StretchReader(stretch);
+    let rows = 0;
+    for (let at = 0;; rows++) {
+      const offset = await reader.offsetOf(at);
+      if (offset === undefined) return rows;
+      const front = await gather(reader.range(at, frontBytes), frontBytes);
+      const headBytes = headBytesOf(front);
+      const bytes = new Uint8Array(headBytes);
+      bytes.set(front);
+      const rest = headBytes - frontBytes;
+      bytes.set(await gather(reader.range(at + frontBytes, rest), rest), frontBytes);
+      const head = parseHead(bytes);
+      at += headBytes + eventsBytes(head.batches) + "]}\n".length;
+      const end = await reader.offsetOf(at) ?? stretch.length;
+      const [segment, position] = head.journal;
+      this.#writer.addRequestLine(part, head, {
+        offset,
+        length: end - offset,
+        headBytes,
+        firstT: head.first_t,
+        lastT: head.last_t,
+        total: head.total,
+        replaced: head.replaced,
+        through: { segment, offset: position },
+        batches: Float64Array.from(head.batches.flatMap(({ index, hash }) => [index, hash])),
+      });
+    }
+  }
+}
+
+function partsInOrder(dataDir: string): Part[] {
+  const parts = [...partsOnDisk(dataDir)].map(({ path, name }) => ({ path, name: parsePartName(name)! }));
+  return parts.sort((a, b) => a.name.checkpoint - b.name.checkpoint || a.name.n - b.name.n);
+}
+
+/** Takes the replies over from the old catalog, as far as it can be read. */
+function copyReplies(path: string, writer: CheckpointWriter): number {
+  let replies = 0;
+  let old: Catalog | undefined;
+  try {
+    old = new Catalog(path);
+    for (const [key, reply] of old.replies()) {
+      writer.addReply(key, reply);
+      replies++;
+    }
+  } catch {
+    // It is missing or damaged, which is why it is made anew.
+    return replies;
+  } finally {
+    old?.close();
+  }
+  return replies;
+}
+
+async function setAsideCatalog(dataDir: string, now: number): Promise<void> {
+  await makeDirectory(quarantineDir(dataDir));
+  const name = `catalog-${new Date(now).toISOString().replaceAll(":", "")}.sqlite`;
+  for (const companion of companions) {
+    const aside = join(quarantineDir(dataDir), name + companion);
+    await Deno.rename(catalogPath(dataDir) + companion, aside).catch(ifThere);
+  }
+}
+
+/** The leading dot and the odd ending keep it from being taken for the catalog. */
+function draftPath(dataDir: string): string {
+  return join(dataDir, ".catalog.draft");
+}
+
+function ifThere(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+/** Is it the disk, and not the part's bytes, that is at fault? */
+function isDiskError(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    (error as { code?: string }).code === "ERR_SQLITE_ERROR";
+}

@@ -1,0 +1,253 @@
+/**
+ * Writes everything of one flush: parts, then the catalog. Runs in the flush worker, so it may block.
+ *
+ * What dies on any line of it leaves files that the catalog does not list, and those are removed at the next start.
+ * @module
+ */
+
+import { join } from "node:path";
+import { faultPoint } from "../base/faults.ts";
+import { identityKey, type RecordKind, recordKinds } from "../base/record.ts";
+import type { CheckpointWriter } from "../catalog/checkpoint.ts";
+import { unpackRequests } from "../index/packed_requests.ts";
+import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
+import type { ExtentReader } from "./extents.ts";
+import { JsonMembers } from "./json_members.ts";
+import { type Compression, folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
+import { LineCutter } from "./lines.ts";
+import type { PartWriter } from "./part_writer.ts";
+import { writeRequest } from "./write_request.ts";
+
+const rowShape = { stride: rowExtentStride, first: 0 };
+
+/** What a flush works with. */
+export interface FlushTools {
+  readonly dataDir: string;
+  readonly compression: Compression;
+  readonly writer: CheckpointWriter;
+  readonly extents: ExtentReader;
+  readonly parts: PartWriter;
+}
+
+/** What a flush wrote. */
+export interface FlushReport {
+  readonly checkpoint: number;
+  readonly parts: number;
+  /** Lines in all parts. */
+  readonly rows: number;
+  /** Of them, lines of requests. */
+  readonly requests: number;
+  /** Size of all parts on disk. */
+  readonly bytes: number;
+  /** Parts and their bytes by folder, such as `events`. */
+  readonly folders: Record<string, { parts: number; bytes: number }>;
+}
+
+/** One flush on its way. */
+class Flush {
+  readonly files: { temporary: string; final: string }[] = [];
+  readonly #tools: FlushTools;
+  readonly #plan: FlushPlan;
+  readonly #now: number;
+  readonly #dirty = new Set<string>();
+  readonly #report = { parts: 0, rows: 0, requests: 0, bytes: 0, folders: {} as FlushReport["folders"] };
+  #n: number;
+
+  constructor(tools: FlushTools, plan: FlushPlan, now: number) {
+    this.#tools = tools;
+    this.#plan = plan;
+    this.#now = now;
+    this.#n = tools.writer.nextPartNumber(plan.checkpoint);
+  }
+
+  get report(): FlushReport {
+    return { checkpoint: this.#plan.checkpoint, ...this.#report };
+  }
+
+  /** Writes all parts under temporary names, and adds to the open transaction what the catalog must know. */
+  writeParts(): void {
+    for (const rows of this.#plan.rows) if (rows.extents.length > 0) this.#writeRows(rows);
+    const partitions = new Map<string, RequestPlan[]>();
+    for (const request of unpackRequests(this.#plan.requests)) {
+      const partition = requestPartition(request.app, request.firstT);
+      const list = partitions.get(partition);
+      if (list) list.push(request);
+      else partitions.set(partition, [request]);
+    }
+    for (const [partition, requests] of partitions) this.#writeRequests(partition, requests);
+    this.#keepReplies();
+  }
+
+  /** Gives the parts their names, durably. */
+  nameParts(): void {
+    for (const { temporary, final } of this.files) Deno.renameSync(temporary, final);
+    for (const directory of this.#dirty) syncDirectory(directory);
+  }
+
+  /** Removes what was written, whatever name it has. What cannot be removed stays until the next start. */
+  removeParts(): void {
+    this.#tools.parts.abandon();
+    for (const { temporary, final } of this.files) for (const path of [temporary, final]) tryToRemove(path);
+  }
+
+  #writeRows({ partition, extents }: RowsPlan): void {
+    const { parts, writer } = this.#tools;
+    let rows = 0;
+    for (let i = 3; i < extents.length; i += rowExtentStride) rows += extents[i];
+    this.#writePart(partition, () => {
+      const lines = new LineCutter((line) => rememberIdentity(line, writer));
+      this.#tools.extents.read(extents, rowShape, (bytes, i) => {
+        parts.write(bytes);
+        if (extents[i * rowExtentStride + 4] > 0) lines.push(bytes);
+      });
+      return rows;
+    });
+  }
+
+  #writeRequests(partition: string, requests: readonly RequestPlan[]): void {
+    this.#writePart(partition, (part) => {
+      for (const request of requests) writeRequest(request, part, this.#tools);
+      this.#report.requests += requests.length;
+      return requests.length;
+    });
+  }
+
+  /** @param write Writes the lines of the part with this id, and answers how many. */
+  #writePart(partition: string, write: (part: number) => number): void {
+    const { dataDir, compression, parts, writer } = this.#tools;
+    const { checkpoint } = this.#plan;
+    const n = this.#n++;
+    const name = formatPartName({ checkpoint, n, compression });
+    const directory = this.#makeDirectory(partition);
+    const final = join(directory, name);
+    this.files.push({ temporary: parts.begin(directory, name), final });
+    const folder = folderOf(partition);
+    const id = writer.addPart({
+      path: final.slice(dataDir.length + 1),
+      partition,
+      directory: folder,
+      day: partitionDay(partition),
+      checkpoint,
+      n,
+      rows: 0,
+      bytes: 0,
+      writtenAt: this.#now,
+    });
+    const rows = write(id);
+    const bytes = parts.finish();
+    writer.finishPart(id, rows, bytes);
+    this.#dirty.add(directory);
+    this.#count(folder, rows, bytes);
+    faultPoint("flush.part_written");
+  }
+
+  #count(folder: string, rows: number, bytes: number): void {
+    this.#report.parts++;
+    this.#report.rows += rows;
+    this.#report.bytes += bytes;
+    const sum = this.#report.folders[folder] ??= { parts: 0, bytes: 0 };
+    sum.parts++;
+    sum.bytes += bytes;
+  }
+
+  /** Makes the partition's folder; a folder that gets a new entry is synced too. */
+  #makeDirectory(partition: string): string {
+    const { dataDir } = this.#tools;
+    let path = dataDir;
+    for (const segment of partition.split("/")) {
+      const parent = path;
+      path = join(path, segment);
+      try {
+        Deno.mkdirSync(path);
+        this.#dirty.add(parent);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      }
+    }
+    return path;
+  }
+
+  #keepReplies(): void {
+    const lines = new LineCutter((line) => keepReply(line, this.#tools.writer));
+    this.#tools.extents.read(this.#plan.replies, rowShape, (bytes) => lines.push(bytes));
+  }
+}
+
+/**
+ * Writes a flush and commits it.
+ *
+ * @param at Wall clock, ms since the epoch, and the name under which the commit can be recognised.
+ * @throws what went wrong; nothing of the flush is left then, neither a file nor a row in the catalog
+ */
+export function writeFlush(
+  plan: FlushPlan,
+  at: { now: number; flushId: string },
+  tools: FlushTools,
+): FlushReport {
+  const { writer } = tools;
+  faultPoint("flush.started");
+  writer.begin(at.now);
+  const flush = new Flush(tools, plan, at.now);
+  try {
+    flush.writeParts();
+    flush.nameParts();
+    faultPoint("flush.renamed");
+    writer.commit({ checkpoint: plan.checkpoint, flushId: at.flushId });
+    faultPoint("flush.committed");
+  } catch (error) {
+    writer.rollback();
+    // A commit that failed may still have happened, and then the parts are the only copy.
+    if (writer.lastFlush() !== at.flushId) {
+      flush.removeParts();
+      throw error;
+    }
+  }
+  return flush.report;
+}
+
+const encoder = new TextEncoder();
+const names = {
+  kind: encoder.encode("kind"),
+  insertId: encoder.encode("insert_id"),
+  project: encoder.encode("project_id"),
+  app: encoder.encode("app"),
+  device: encoder.encode("device_id"),
+  session: encoder.encode("session_id"),
+};
+
+/** Takes the identity of a row from its line; false when it has none. */
+export function rememberIdentity(line: Uint8Array, writer: Pick<CheckpointWriter, "addIdentity">): boolean {
+  let kind = "", insertId = "", owner = "", deviceId = "", sessionId = "";
+  const members = new JsonMembers(line);
+  while (members.next()) {
+    if (members.is(names.kind)) kind = members.string();
+    else if (members.is(names.insertId)) insertId = members.string();
+    else if (members.is(names.project) || members.is(names.app)) owner = members.string();
+    else if (members.is(names.device)) deviceId = members.string();
+    else if (members.is(names.session)) sessionId = members.string();
+  }
+  const family = recordKinds[kind as RecordKind];
+  if (insertId === "" || family === undefined || family.owner === "") return false;
+  writer.addIdentity(identityKey(family.owner, owner, insertId), { deviceId, sessionId });
+  return true;
+}
+
+function keepReply(line: Uint8Array, writer: CheckpointWriter): void {
+  const { key, status, content_type: contentType, body, at } = JSON.parse(new TextDecoder().decode(line));
+  writer.addReply(key, { status, contentType, body, at });
+}
+
+function syncDirectory(path: string): void {
+  using directory = Deno.openSync(path);
+  directory.syncSync();
+}
+
+/** Says whether the file was removed. The error that led here matters more than one of removing. */
+function tryToRemove(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
