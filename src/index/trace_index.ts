@@ -1,0 +1,210 @@
+/**
+ * Where the records of trace requests lie: for each (app, session id, request id) its batches and its metadata.
+ *
+ * A batch is reserved before its unit goes to the journal, and placed when it is there. Adding one costs the same
+ * with a million open requests as with a thousand.
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { TracePlace } from "../base/record.ts";
+import type { CatalogReader } from "./catalog_reader.ts";
+import { OpenRequests } from "./open_requests.ts";
+import type { PackedRequests, RequestPlan } from "./plan.ts";
+import { type RecordPlace, recordState } from "./request_records.ts";
+import { requestFlag, requestInt, requestNumber } from "./request_rows.ts";
+import type { IndexSize } from "./row_index.ts";
+import { none } from "./slab.ts";
+import { type DueOptions, TraceFlight } from "./trace_flight.ts";
+
+/** A record on its way to the journal: the row of its batch, or for metadata that of its request. */
+export interface HeldTrace {
+  readonly kind: TracePlace["kind"];
+  readonly row: number;
+}
+
+/** The requests that have records which no part holds yet. */
+export class TraceIndex {
+  readonly #open: OpenRequests;
+  readonly #flight: TraceFlight;
+  readonly #clock: Clock;
+
+  constructor(options: { catalog: CatalogReader; clock: Clock }) {
+    this.#open = new OpenRequests(options.catalog);
+    this.#flight = new TraceFlight(this.#open);
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Takes a record's place before its unit goes to the journal; undefined when the same batch is stored, or on its
+   * way there. A batch without an index is given one.
+   *
+   * @throws what the catalog throws; nothing is reserved then
+   */
+  reserve(place: TracePlace): HeldTrace | undefined {
+    const request = this.#open.open(place);
+    if (place.kind === "request") {
+      this.#open.add(request, requestInt.pending, 1);
+      return { kind: "request", row: request };
+    }
+    if (this.#isRepeat(request, place)) {
+      this.#open.rest(request);
+      return undefined;
+    }
+    if (place.index < 0) place.index = this.#open.names.rows.number(request, requestNumber.nextIndex);
+    this.#open.countIndex(request, place.index);
+    this.#open.add(request, requestInt.pending, 1);
+    const row = this.#open.records.addBatch(request, {
+      batch: place,
+      state: recordState.pending,
+      isHashed: this.#open.hasFlag(request, requestFlag.hashed),
+    });
+    return { kind: "batch", row };
+  }
+
+  /** The record is in the journal. `line` is where its line lies. */
+  place(held: HeldTrace, place: TracePlace, line: RecordPlace): void {
+    const { records, names: { rows } } = this.#open;
+    const request = held.kind === "request" ? held.row : records.requestOf(held.row);
+    if (held.kind === "request") {
+      records.addMeta(request, line);
+      this.#open.setFlag(request, requestFlag.metaSeen);
+    } else {
+      this.#replaceOlder(request, held.row);
+      records.setState(held.row, recordState.placed);
+      const { segment, offset } = line;
+      records.setPlace(held.row, {
+        segment,
+        offset: offset + place.eventsOffset,
+        length: place.eventsLength,
+      });
+    }
+    this.#open.hold(line.segment);
+    this.#open.add(request, requestInt.pending, -1);
+    this.#open.add(request, requestInt.placed, 1);
+    rows.setNumber(request, requestNumber.activity, this.#clock.monotonic());
+    if (place.total > rows.number(request, requestNumber.total)) {
+      rows.setNumber(request, requestNumber.total, place.total);
+    }
+    if (place.t < rows.number(request, requestNumber.firstT)) {
+      rows.setNumber(request, requestNumber.firstT, place.t);
+    }
+    if (place.t > rows.number(request, requestNumber.lastT)) {
+      rows.setNumber(request, requestNumber.lastT, place.t);
+    }
+    this.#open.queues.touch(request, {
+      isComplete: this.#open.isComplete(request),
+      segment: line.segment,
+    });
+  }
+
+  /** The journal refused the unit of these records. */
+  release(held: readonly HeldTrace[]): void {
+    const requests = new Set<number>();
+    for (const { kind, row } of held) {
+      const request = kind === "request" ? row : this.#open.records.requestOf(row);
+      if (kind === "batch") this.#open.records.remove(row);
+      this.#open.add(request, requestInt.pending, -1);
+      requests.add(request);
+    }
+    for (const request of requests) {
+      if (this.#open.forgetIfIdle(request)) continue;
+      this.#open.recountIndexes(request);
+      this.#open.queues.setComplete(request, this.#open.isComplete(request));
+    }
+  }
+
+  /** What a flush must write, of what lies before segment `checkpoint`; it can still be read until committed. */
+  plan(checkpoint: number, options: DueOptions): { requests: PackedRequests; more: boolean } {
+    return this.#flight.plan(checkpoint, options);
+  }
+
+  /** What the last plan took is in parts. */
+  committed(): void {
+    this.#flight.committed();
+  }
+
+  /** What the last plan took is due again. */
+  failed(): void {
+    this.#flight.failed();
+  }
+
+  /** What the journal holds of a request and no committed part does; undefined when that is nothing. */
+  get(app: string, sid: string, rid: string): RequestPlan | undefined {
+    const request = this.#open.names.find({ app, sid, rid });
+    return request === none ? undefined : this.#read(request);
+  }
+
+  /** The request ids of a session of which the journal holds something, in the order in which they came. */
+  session(app: string, sid: string): string[] {
+    const { names } = this.#open;
+    return names.ofSession(app, sid)
+      .filter((request) =>
+        names.rows.int(request, requestInt.placed) + names.rows.int(request, requestInt.inFlush) > 0
+      )
+      .map((request) => names.nameOf(request).rid);
+  }
+
+  /** Adds the segments that records lie in. */
+  addSegments(segments: Set<number>): void {
+    for (const segment of this.#open.segments) segments.add(segment);
+  }
+
+  /** Requests in memory and what they cost. */
+  size(): IndexSize {
+    return { entries: this.#open.names.count, bytes: this.#open.bytes };
+  }
+
+  #isRepeat(request: number, place: TracePlace): boolean {
+    const { records } = this.#open;
+    if (place.index >= 0) {
+      const latest = records.withIndex(request, place.index);
+      return latest !== none && records.hashOf(latest) === place.hash;
+    }
+    if (!this.#open.hasFlag(request, requestFlag.hashed)) {
+      records.hashAll(request);
+      this.#open.setFlag(request, requestFlag.hashed);
+    }
+    return records.withHash(request, place.hash) !== none;
+  }
+
+  /** The batch takes the place of an older one with its index, if there is one. */
+  #replaceOlder(request: number, batch: number): void {
+    const { records } = this.#open;
+    let older = records.olderVersion(batch);
+    while (older !== none && records.isSuperseded(older)) older = records.olderVersion(older);
+    if (older === none) return this.#open.add(request, requestInt.stored, 1);
+    this.#open.add(request, requestInt.replaced, 1);
+    const state = records.stateOf(older);
+    if (state === recordState.inFlush) return records.supersede(older);
+    if (state === recordState.placed) {
+      this.#open.letGo(records.segmentOf(older));
+      this.#open.add(request, requestInt.placed, -1);
+    }
+    records.remove(older);
+  }
+
+  #read(request: number): RequestPlan | undefined {
+    const { records, names } = this.#open;
+    const batches: number[] = [];
+    const metas: number[] = [];
+    for (const record of this.#open.recordsOf(request)) {
+      const state = records.stateOf(record);
+      const isHere = state === recordState.placed || state === recordState.inFlush;
+      if (isHere && !records.isSuperseded(record)) (records.isMeta(record) ? metas : batches).push(record);
+    }
+    if (batches.length + metas.length === 0) return undefined;
+    const { app, sid, rid } = names.nameOf(request);
+    const flight = this.#flight.of(request);
+    return {
+      app,
+      sid,
+      rid,
+      ...this.#open.describe(batches, metas),
+      total: Math.max(names.rows.number(request, requestNumber.total), flight?.total ?? -1),
+      replaced: names.rows.int(request, requestInt.replaced) + (flight?.replaced ?? 0),
+      firstT: Math.min(names.rows.number(request, requestNumber.firstT), flight?.firstT ?? Infinity),
+      lastT: Math.max(names.rows.number(request, requestNumber.lastT), flight?.lastT ?? -Infinity),
+    };
+  }
+}
