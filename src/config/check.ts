@@ -67,15 +67,13 @@ function reportFindings(
   tree: SettingTree,
   { findings, brokenLine }: { findings: readonly Finding[]; brokenLine: number },
 ): void {
-  const told = new Set(tree.issues.map(({ path }) => path).filter((path) => path !== ""));
   let suggestions = 0;
   for (const finding of findings) {
-    const path = shownPath(finding.path);
     const place = tree.placeAround(finding.path);
     const unreliable = brokenLine < Infinity && (place === undefined || place.line >= brokenLine ||
       tree.value(finding.path) === undefined);
-    if (told.has(path) || unreliable) continue;
-    told.add(path);
+    const told = finding.path.length > 0 && tree.wrongValues.has(shownPath(finding.path));
+    if (told || unreliable) continue;
     if (!finding.unknown) {
       tree.report(finding.path, { place, message: finding.message + currentValue(tree, finding.path) });
       continue;

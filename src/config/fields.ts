@@ -63,9 +63,10 @@ export function size(
 ): z.ZodDefault<z.ZodType<number, number | string>> {
   const { min, max, fallback } = options;
   const error = `Must be a size such as 64MiB, or a number of bytes, between ${min} and ${max} bytes`;
-  const given = z.union([z.int().min(min).max(max), z.string().regex(sizePattern)], { error });
-  const bytes: z.ZodType<number, number | string> = given.transform(bytesOf)
-    .pipe(z.int({ error }).min(min, { error }).max(max, { error }));
+  // A union passes on the error of its only branch of the right type, so that each branch says it too.
+  const whole = z.int({ error }).min(min, { error }).max(max, { error });
+  const given = z.union([whole, z.string().regex(sizePattern, { error })], { error });
+  const bytes: z.ZodType<number, number | string> = given.transform(bytesOf).pipe(whole);
   return known(bytes.default(fallback).describe(text), { kind: "size" });
 }
 

@@ -78,7 +78,7 @@ function applyText(
   // Read into a tree of its own first: a section is merged key by key with what is there already.
   const given = new SettingTree();
   readYamlLayer(given, { text, file, originOf: () => origin }, path);
-  tree.issues.push(...given.issues);
+  for (const issue of given.issues) tree.issues.push(issue);
   if (given.issues.length > 0) return;
   merge(tree, { path, value: given.value(path), from: given });
 }

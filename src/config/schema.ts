@@ -235,7 +235,7 @@ const sessions = section("Sessions of analytics events", {
 });
 
 const redis = section("Sharing sessions and identities between daemons", {
-  url: textField("redis:// or rediss:// address; empty for a daemon by itself", {
+  url: textField("Address of Redis, redis:// or rediss://; empty for a daemon by itself", {
     wanted: "empty, or an address that begins with redis:// or rediss://",
     pattern: /^$|^rediss?:\/\/\S+$/,
     secret: true,

@@ -57,8 +57,9 @@ export function issueAt(path: ConfigPath, { place, message, at = "value" }: Issu
 export class SettingTree {
   #root: unknown = emptyMapping();
   readonly #places = new Map<string, Place>();
-  /** What was wrong already while the layers were read. */
   readonly issues: ConfigIssue[] = [];
+  /** Paths, as they are shown, whose value is said to be wrong. */
+  readonly wrongValues = new Set<string>();
 
   /** A mapping, unless the file was something else. */
   get root(): unknown {
@@ -120,7 +121,9 @@ export class SettingTree {
 
   /** Notes an issue. */
   report(path: ConfigPath, options: IssueOptions): void {
-    this.issues.push(issueAt(path, options));
+    const issue = issueAt(path, options);
+    this.issues.push(issue);
+    if (options.at !== "key") this.wrongValues.add(issue.path);
   }
 
   #forget(path: ConfigPath): void {

@@ -58,7 +58,8 @@ export function readYamlLayer(
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: false,
-    logLevel: "silent",
+    // "silent" would also keep quiet about a second document.
+    logLevel: "error",
   });
   const brokenLine = reportSyntax(tree, {
     errors: [...document.errors, ...document.warnings],

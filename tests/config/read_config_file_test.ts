@@ -1,0 +1,42 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { loadConfig } from "../../src/config/load.ts";
+import { maxConfigFileBytes, readConfigFile } from "../../src/config/read_config_file.ts";
+import { tempDir } from "../support/temp.ts";
+import { errorOf } from "./support.ts";
+
+Deno.test("readConfigFile() gives the file's bytes", async () => {
+  await using dir = await tempDir();
+  await Deno.writeTextFile(`${dir.path}/a.yaml`, "log: {}\n");
+  assertEquals(new TextDecoder().decode(readConfigFile(`${dir.path}/a.yaml`)), "log: {}\n");
+});
+
+Deno.test("readConfigFile() reads no more than a configuration can have, also of a file without end", () => {
+  assertEquals(readConfigFile("/dev/zero").length, maxConfigFileBytes + 1);
+});
+
+Deno.test("readConfigFile() throws what the system says", () => {
+  assertThrows(() => readConfigFile("/no/such/file"), Deno.errors.NotFound);
+});
+
+Deno.test("loadConfig() reads a real file", async () => {
+  await using dir = await tempDir();
+  const file = `${dir.path}/a.yaml`;
+  await Deno.writeTextFile(file, "server:\n  port: 0\n");
+  const { config, origins } = loadConfig({ args: { config: file }, env: {} });
+  assertEquals(config.server.port, 0);
+  assertEquals(origins["server.port"], `${file}:2`);
+});
+
+Deno.test("loadConfig() says in one line that a file cannot be used", async () => {
+  await using dir = await tempDir();
+  const cases: [string, string][] = [
+    [`${dir.path}/none.yaml`, "there is no such file"],
+    [dir.path, "it is a directory"],
+    ["/dev/zero", "larger than 1048576 bytes"],
+  ];
+  for (const [config, reason] of cases) {
+    const { message } = errorOf(() => loadConfig({ args: { config }, env: {} }));
+    assertStringIncludes(message, reason);
+    assertEquals(message.split("\n").length, 1);
+  }
+});
