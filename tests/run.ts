@@ -1,5 +1,5 @@
 /**
- * `deno task test`: sees to a Redis server, then runs the tests with the permissions they need and no more.
+ * `deno task test`: sees to the programs that tests need, then runs the tests with the permissions they need and no more.
  * Everything after the task's name goes to `deno test`; `--soak` runs the long variants.
  * @module
  */
@@ -15,13 +15,19 @@ const permissions = [
   "--allow-net=127.0.0.1,localhost,[::1]",
 ];
 
+/** Programs that tests run besides Deno, Node and what every system has, with their Debian packages. */
+const programs = [
+  { command: "redis-server", packageName: "redis-server" },
+  { command: "curl", packageName: "curl" },
+];
+
 const servicePolicy = "/usr/sbin/policy-rc.d";
 
 if (import.meta.main) Deno.exitCode = await runTests(Deno.args);
 
-/** Runs the tests and returns the exit code of `deno test`; 1 where there is no Redis server and none can be had. */
+/** Runs the tests and returns the exit code of `deno test`; 1 where a program is missing and cannot be had. */
 async function runTests(args: string[]): Promise<number> {
-  const problem = await ensureRedis();
+  const problem = await ensurePrograms();
   if (problem !== undefined) {
     say(problem);
     return 1;
@@ -37,22 +43,31 @@ async function runTests(args: string[]): Promise<number> {
   return (await tests.spawn().status).code;
 }
 
-/** Installs a Redis server where there is none and this user may; else says what to do. */
-async function ensureRedis(): Promise<string | undefined> {
-  if (await succeeds("redis-server", ["--version"])) return undefined;
-  const byHand = "install the package redis-server (macOS: brew install redis) and run this again";
-  if (!await succeeds("apt-get", ["--version"])) return `Cannot run the tests without Redis: ${byHand}`;
-  if (!await isRoot()) return `Cannot install Redis without root: ${byHand}`;
-  say("Installing redis-server with apt-get");
+/** Installs what is missing where this user may; else says what to do. */
+async function ensurePrograms(): Promise<string | undefined> {
+  let missing = await missingPackages();
+  if (missing.length === 0) return undefined;
+  const byHand = `install ${missing.join(" and ")} (macOS: brew install redis) and run this again`;
+  if (!await succeeds("apt-get", ["--version"])) return `Cannot run the tests: ${byHand}`;
+  if (!await isRoot()) return `Cannot run the tests, and cannot install packages without root: ${byHand}`;
+  say(`Installing ${missing.join(" and ")} with apt-get`);
   const release = await keepServicesStopped();
   try {
     await succeeds("apt-get", ["update"]);
-    await succeeds("apt-get", ["install", "--yes", "--no-install-recommends", "redis-server"]);
+    await succeeds("apt-get", ["install", "--yes", "--no-install-recommends", ...missing]);
   } finally {
     await release();
   }
-  if (await succeeds("redis-server", ["--version"])) return undefined;
-  return `Cannot install Redis with apt-get (its output is above): ${byHand}`;
+  missing = await missingPackages();
+  return missing.length === 0 ? undefined : `Cannot install with apt-get (its output is above): ${byHand}`;
+}
+
+async function missingPackages(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const { command, packageName } of programs) {
+    if (!await succeeds(command, ["--version"])) missing.push(packageName);
+  }
+  return missing;
 }
 
 /** Keeps apt from starting the system's Redis, which no test uses; the result takes that back. */
