@@ -29,7 +29,7 @@ export interface Events {
  */
 export function readEvents(
   batch: Pick<SentBatch, "events" | "locate">,
-  options: { maxDepth: number; hasUnicodeEscape: boolean },
+  options: Readonly<{ maxDepth: number; hasUnicodeEscape: boolean }>,
 ): Events {
   const { events } = batch;
   if (typeof events === "string") return decodeEvents(events, options.maxDepth);

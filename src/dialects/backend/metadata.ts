@@ -20,10 +20,8 @@ const values = [["respBody", "resp_body"], ["body", "body"], ["params", "params"
   "query",
 ]] as const;
 
-/** Does the entry say anything of the request itself? */
-export function hasMetadata(entry: Entry): boolean {
-  if (entry.actionId !== undefined) return true;
-  const { request } = entry;
+/** Does `request` say anything of the request itself? */
+export function describesRequest({ request }: Entry): boolean {
   return request != null && metadataNames.some((name) => Object.hasOwn(request, name));
 }
 
