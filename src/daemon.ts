@@ -145,6 +145,7 @@ export class Daemon {
       indexes: store.indexes,
       traces: store.traces,
       journal: store.journal,
+      flusher: store.flusher,
       admission: this.#admission,
       stalls: new StallWatch(() => config().limits, this.#clock),
       idempotency: new Idempotency(store.indexes),
@@ -174,6 +175,11 @@ export class Daemon {
     const journal = this.#store?.journal;
     if (journal?.state === "failed") {
       return new WeirError("journal_failed", "The journal failed; see /healthz");
+    }
+    if (this.#store?.indexes.isFull) {
+      return new WeirError("overloaded", "More is open than the index may hold; a flush must come first", {
+        retryAfterS: 2,
+      });
     }
     if (!this.#disk.low) return undefined;
     return new WeirError("storage_full", "The disk has less free space than disk.min_free_bytes", {

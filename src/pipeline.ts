@@ -74,7 +74,7 @@ async function takeBody(passage: Passage): Promise<Reply> {
   const dispatch = async (window: RowWindow): Promise<void> => {
     await session.take(window, unit, outcomes);
     window.settle();
-    passage.lease.hold(rows.heldBytes + unit.writer.capacity);
+    passage.lease.hold(rows.capacity + unit.writer.capacity);
   };
   for await (const window of windows(passage.body, rows)) await dispatch(window);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
@@ -119,7 +119,7 @@ async function* windows(chunks: AsyncIterable<Uint8Array>, rows: RowSource): Asy
 
 /** Decides repeats, makes the reply, and sends the unit to the journal: no other request comes between. */
 function store(unit: Unit, outcomes: Outcomes, passage: Passage): { reply: Reply; stored: Promise<void> } {
-  const { house: { indexes, journal, clock }, session, key } = passage;
+  const { house: { indexes, journal, flusher, clock }, session, key } = passage;
   const { identities, duplicateBatches } = indexes.reserve(unit);
   outcomes.duplicates += identities.length + duplicateBatches;
   const reply = session.reply(outcomes, identities);
@@ -127,7 +127,10 @@ function store(unit: Unit, outcomes: Outcomes, passage: Passage): { reply: Reply
   if (unit.count === 0) return { reply, stored: journal.barrier() };
   const stored = journal.append({
     bytes: unit.writer.view(),
-    placed: (position) => indexes.place(unit, position),
+    placed: (position) => {
+      indexes.place(unit, position);
+      flusher.poke();
+    },
     released: () => indexes.release(unit),
   });
   return { reply, stored };

@@ -95,7 +95,8 @@ export class Flusher {
 
   constructor(options: FlusherOptions) {
     this.#options = options;
-    this.#worker = new WorkerLink(options);
+    const { dataDir, compression } = options;
+    this.#worker = new WorkerLink({ dataDir, compression });
   }
 
   /** How it goes. */

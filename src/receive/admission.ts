@@ -77,8 +77,10 @@ export class Admission {
     const { max_in_flight_requests: maxRequests } = this.#limits();
     if (this.#requests >= maxRequests) {
       throw this.#refuse(
-        "overloaded",
-        `Too many requests in flight: limits.max_in_flight_requests is ${maxRequests}`,
+        new WeirError(
+          "overloaded",
+          `Too many requests in flight: limits.max_in_flight_requests is ${maxRequests}`,
+        ),
       );
     }
     this.#take(announced);

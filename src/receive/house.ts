@@ -4,6 +4,7 @@
  */
 
 import type { Services } from "../dialects/dialect.ts";
+import type { Flusher } from "../flush/flusher.ts";
 import type { Journal } from "../journal/append.ts";
 import type { Admission } from "./admission.ts";
 import type { Idempotency } from "./idempotency.ts";
@@ -12,6 +13,7 @@ import type { StallWatch } from "./stall_watch.ts";
 /** The daemon's rooms, as the pipeline uses them. */
 export interface House extends Services {
   readonly journal: Journal;
+  readonly flusher: Pick<Flusher, "poke">;
   readonly admission: Admission;
   readonly stalls: StallWatch;
   readonly idempotency: Idempotency;

@@ -1,0 +1,222 @@
+/**
+ * What is kept, put together: data_dir, catalog, indexes, journal and flusher, brought back after whatever ended
+ * the last run.
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import type { Check } from "./admin/health.ts";
+import type { Clock } from "./base/clock.ts";
+import { describeError, type Log } from "./base/log.ts";
+import type { Metrics } from "./base/metrics.ts";
+import type { Config } from "./config/schema.ts";
+import { Flusher, type FlushSettings } from "./flush/flusher.ts";
+import { journalDir, quarantineDir } from "./flush/layout.ts";
+import { prepareData, type PreparedData } from "./flush/prepare.ts";
+import { TraceReader } from "./flush/trace_reader.ts";
+import type { FlushReport } from "./flush/write_flush.ts";
+import { Indexes, type IndexLimits } from "./index/indexes.ts";
+import { Journal } from "./journal/append.ts";
+import { recoverJournal } from "./journal/recover.ts";
+
+/** Identities read into the filter between two turns of the event loop. */
+const keysPerTurn = 2_000;
+
+/** What {@link openStore} works with. */
+export interface StoreOptions {
+  /** As it stands; a reload changes what it answers. */
+  readonly config: () => Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+interface Rooms {
+  readonly data: PreparedData;
+  readonly indexes: Indexes;
+  readonly journal: Journal;
+  readonly flusher: Flusher;
+}
+
+/**
+ * Brings back what the last run left: locks data_dir, opens the catalog, reads the journal back, begins a segment.
+ * @throws DataDirError, CatalogError, WeirError when that cannot be done
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { clock, log, metrics } = options;
+  const config = options.config();
+  const { data_dir: dataDir } = config;
+  const data = await prepareData(dataDir, { identityKeepMs: config.identities.keep_ms, clock, log });
+  try {
+    const { catalog } = data;
+    const indexes = new Indexes({ ...indexLimits(config), catalog, clock, metrics });
+    const dir = journalDir(dataDir);
+    const checkpoint = catalog.checkpoint();
+    let records = 0;
+    const { segments, nextSegment } = await recoverJournal({
+      dir,
+      quarantineDir: quarantineDir(dataDir),
+      log,
+      metrics,
+      onFrame: (at, payload) => {
+        records += indexes.replay(at, payload, { rows: at.segment >= checkpoint });
+      },
+    });
+    if (records > 0) log.info("Journal read back", { count: records, segment: segments.length });
+    const firstSegment = Math.max(nextSegment, checkpoint, 1);
+    const { durability, journal: { segment_bytes: segmentBytes } } = config;
+    const journal = await Journal.open({ dir, durability, segmentBytes, firstSegment, clock, log, metrics });
+    const flusher = new Flusher({
+      dataDir,
+      compression: config.flush.compression,
+      journal,
+      indexes,
+      catalog,
+      settings: () => flushSettings(options.config()),
+      clock,
+      log,
+      metrics,
+    });
+    return new Store({ data, indexes, journal, flusher }, options);
+  } catch (error) {
+    data[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** An open store. */
+export class Store {
+  readonly indexes: Indexes;
+  readonly journal: Journal;
+  readonly flusher: Flusher;
+  readonly traces: TraceReader;
+  readonly #data: PreparedData;
+  readonly #options: StoreOptions;
+  #isWarm = false;
+  #closed = false;
+
+  constructor({ data, indexes, journal, flusher }: Rooms, options: StoreOptions) {
+    this.#data = data;
+    this.indexes = indexes;
+    this.journal = journal;
+    this.flusher = flusher;
+    this.#options = options;
+    const { data_dir: dataDir } = options.config();
+    this.traces = new TraceReader({ dataDir, indexes, catalog: data.catalog });
+    flusher.start();
+    this.#warmUp();
+  }
+
+  /** Writes everything that waits into parts. */
+  flush(): Promise<FlushReport> {
+    return this.flusher.flush("all");
+  }
+
+  /** Takes over limits that may change. */
+  reload(config: Config): void {
+    this.indexes.setLimits(indexLimits(config));
+  }
+
+  /**
+   * Flushes everything and closes.
+   * @returns whether the last flush went well; if not, the journal keeps what is missing
+   */
+  async close(): Promise<"clean" | "unflushed"> {
+    this.#closed = true;
+    let result: "clean" | "unflushed" = "clean";
+    try {
+      await this.flusher.stop();
+    } catch (error) {
+      result = "unflushed";
+      this.#options.log.error("The last flush failed; the journal keeps the rows", {
+        error: describeError(error),
+      });
+    }
+    await this.journal.close();
+    this.#data[Symbol.dispose]();
+    return result;
+  }
+
+  /** How journal, flusher and index are. */
+  checks(): Check[] {
+    const { journal, flusher, indexes } = this;
+    const { state, reason, failures, lastSuccessAt } = flusher.health;
+    return [
+      {
+        name: "journal",
+        state: journal.state === "ok" ? "ok" : "failing",
+        reason: journal.reason,
+        figures: {
+          segments: journal.segments.length,
+          bytes_since_flush: journal.bytesSinceRotate,
+          queued_bytes: journal.queuedBytes,
+        },
+      },
+      {
+        name: "flush",
+        state: state === "ok" ? "ok" : "degraded",
+        reason,
+        figures: {
+          failures,
+          last_success: lastSuccessAt === 0 ? "never" : new Date(lastSuccessAt).toISOString(),
+        },
+      },
+      {
+        name: "index",
+        state: indexes.isFull ? "failing" : indexes.isCrowded ? "degraded" : "ok",
+        reason: indexes.isCrowded ? "More is open than index.max_requests or index.max_bytes" : undefined,
+        figures: Object.fromEntries(
+          Object.entries(indexes.stats()).map(([name, { entries }]) => [name, entries]),
+        ),
+      },
+    ];
+  }
+
+  /** Brings the gauges of what is kept up to date. */
+  refreshGauges(): void {
+    const { metrics } = this.#options;
+    for (const [index, { entries, bytes }] of Object.entries(this.indexes.stats())) {
+      metrics.gauge("weir_index_entries").set({ index }, entries);
+      metrics.gauge("weir_index_bytes").set({ index }, bytes);
+    }
+  }
+
+  /** Reads known identities into the filter, some at a time, so that requests come between. */
+  #warmUp(): void {
+    if (this.#closed || this.#isWarm) return;
+    try {
+      this.#isWarm = this.indexes.warmUp(keysPerTurn);
+    } catch (error) {
+      this.#options.log.warn("Identities could not be read; every one is looked up instead", {
+        error: describeError(error),
+      });
+      return;
+    }
+    if (!this.#isWarm) setImmediate(() => this.#warmUp());
+  }
+}
+
+function indexLimits(config: Config): IndexLimits {
+  return {
+    idleMs: config.traces.idle_ms,
+    maxRequests: config.index.max_requests,
+    maxIndexBytes: config.index.max_bytes,
+    idempotencyKeepMs: config.idempotency.keep_ms,
+  };
+}
+
+function flushSettings(config: Config): FlushSettings {
+  const { flush, retention, identities, idempotency, journal } = config;
+  return {
+    maxHeldBytes: journal.max_held_bytes,
+    intervalMs: flush.interval_ms,
+    journalBytes: flush.journal_bytes,
+    retentionIntervalMs: retention.interval_ms,
+    retention: {
+      maxAgeMs: retention.max_age_ms,
+      maxBytes: retention.max_bytes,
+      identityKeepMs: identities.keep_ms,
+      replyKeepMs: idempotency.keep_ms,
+    },
+  };
+}
