@@ -8,7 +8,6 @@ import { skipBlanks } from "../../flush/json_members.ts";
 import { Scanner } from "../../parse/scanner.ts";
 import type { SentBatch } from "./batches.ts";
 import { EntryRefusal } from "./refusal.ts";
-import { holdsSurrogateEscape, mendSurrogates } from "./surrogates.ts";
 
 const closeBracket = 0x5d;
 const hashBytes = 6;
@@ -23,20 +22,14 @@ export interface Events {
 
 /**
  * The events of a batch: copied from the entry where they are an array, decoded where they are text.
- * @param options.maxDepth How deep the arrays and objects of a text may nest.
- * @param options.hasUnicodeEscape Do the entry's bytes hold an escape such as `\u00e9`?
+ * @param maxDepth How deep the arrays and objects of a text may nest.
  * @throws EntryRefusal `trace_not_json`, `trace_not_an_array`, or `validation` when they nest too deeply
  */
-export function readEvents(
-  batch: Pick<SentBatch, "events" | "locate">,
-  options: Readonly<{ maxDepth: number; hasUnicodeEscape: boolean }>,
-): Events {
+export function readEvents(batch: Pick<SentBatch, "events" | "locate">, maxDepth: number): Events {
   const { events } = batch;
-  if (typeof events === "string") return decodeEvents(events, options.maxDepth);
+  if (typeof events === "string") return decodeEvents(events, maxDepth);
   if (!Array.isArray(events)) throw notAnArray();
-  const view = batch.locate().view();
-  const bytes = options.hasUnicodeEscape ? mended(view.slice()) : view;
-  return { bytes, isEmpty: events.length === 0 };
+  return { bytes: batch.locate().view(), isEmpty: events.length === 0 };
 }
 
 /** First 48 bits of SHA-256, as a number. */
@@ -47,13 +40,12 @@ export function hashOf(bytes: Uint8Array): number {
 function decodeEvents(text: string, maxDepth: number): Events {
   const value = parse(text);
   if (!Array.isArray(value)) throw notAnArray();
-  // Half a surrogate pair that stands in the text unescaped becomes U+FFFD here.
-  const bytes = encoder.encode(text);
+  // UTF-8 has no halves of surrogate pairs: they stay what they were as escapes.
+  const bytes = encoder.encode(text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, escapeUnit));
   // The scanner makes spaces of the line breaks between tokens; within strings JSON has none.
   if (new Scanner(maxDepth).scan(bytes, 0, bytes.length) < bytes.length) {
     throw new EntryRefusal("validation", `Trace nests deeper than limits.max_depth: ${maxDepth}`);
   }
-  if (holdsSurrogateEscape(text)) mended(bytes);
   return {
     bytes: bytes.subarray(skipBlanks(bytes, 0), bytes.lastIndexOf(closeBracket) + 1),
     isEmpty: value.length === 0,
@@ -68,9 +60,8 @@ function parse(text: string): unknown {
   }
 }
 
-function mended(bytes: Uint8Array): Uint8Array {
-  mendSurrogates(bytes, 0, bytes.length);
-  return bytes;
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16)}`;
 }
 
 function notAnArray(): EntryRefusal {

@@ -9,11 +9,6 @@ const letterU = 0x75;
 const escapeBytes = 6;
 const replacement = new TextEncoder().encode("fffd");
 
-/** May the JSON text hold an escape that is half of a surrogate pair, or a whole one? */
-export function holdsSurrogateEscape(text: string): boolean {
-  return text.includes("\\ud") || text.includes("\\uD");
-}
-
 /**
  * Overwrites each escape in `bytes[start, end)` that is half of a pair without the other half, by U+FFFD, which
  * is as long. The bytes must be known to be JSON.

@@ -41,12 +41,12 @@ Deno.test("indexBesideTrace() refuses what is negative, fractional, not finite o
 });
 
 Deno.test("Each place of an index has its names, and the first that is not null counts", () => {
-  const tables = [
+  const tables: [(source: Record<string, unknown>) => number, string[]][] = [
     [indexBesideTrace, [
       ...["traceBatchIndex", "traceIndex", "traceSeq", "traceOrder", "batchIndex", "batch", "index"],
     ]],
     [indexInWrapper, ["batchIndex", "index", "seq", "batch", "order"]],
-  ] as const;
+  ];
   for (const [read, names] of tables) {
     for (let first = 0; first < names.length; first++) {
       const source: Record<string, unknown> = {};
