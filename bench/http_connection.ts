@@ -65,7 +65,8 @@ export class HttpConnection {
     let bodyStart = -1;
     while (bodyStart < 0) {
       const size = await connection.read(filled === 0 ? buffer : buffer.subarray(filled));
-      if (size === null || filled + size === buffer.length) {
+      // A buffer that is full before the head ends reads 0 bytes.
+      if (size === null || size === 0) {
         throw new Deno.errors.UnexpectedEof("The peer closed before a whole reply head came");
       }
       bodyStart = findHeadEnd(buffer, Math.max(0, filled - 3), filled + size);

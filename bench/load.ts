@@ -61,8 +61,6 @@ interface Tally {
 if (import.meta.main) {
   const result = await runLoad(JSON.parse(Deno.args[0]));
   Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result) + "\n"));
-  // Connections of an overloaded server may never answer; what they wait for is not part of the result.
-  Deno.exitCode = 0;
 }
 
 /** Runs one job to its end. */
@@ -70,7 +68,7 @@ export async function runLoad(job: LoadJob): Promise<LoadResult> {
   const requests = makeRequests(job.body, job.connections, Date.now());
   const requestBytes = requests[0]().length;
   const tally: Tally = {
-    measuring: false,
+    measuring: job.requests !== undefined,
     stopped: false,
     latencies: new Latencies(),
     statuses: new Map(),
@@ -81,18 +79,18 @@ export async function runLoad(job: LoadJob): Promise<LoadResult> {
   const connections = requests.map(() => new HttpConnection(job.url));
   const turns = job.rate === undefined ? undefined : new Turns(job.rate);
   const workers = connections.map((connection, i) => work(connection, requests[i], { tally, turns }));
-  const finished = Promise.all(workers).then(() => true);
+  const finished = Promise.all(workers);
 
-  if (job.requests === undefined) await delay(job.warmupMs);
+  if (job.requests === undefined) await within(finished, job.warmupMs);
   tally.measuring = true;
   const start = performance.now();
-  const early = await Promise.race([finished, delay(job.durationMs).then(() => false)]);
+  await within(finished, job.durationMs);
   const seconds = (performance.now() - start) / 1000;
   tally.measuring = false;
   tally.stopped = true;
   turns?.stop();
   // Requests under way may still end, so that the server's own count can be compared with ours.
-  if (!early) await Promise.race([finished, delay(5000)]);
+  await within(finished, 5000);
   for (const connection of connections) connection.close();
   return summary(tally, seconds, requestBytes);
 }
@@ -187,6 +185,13 @@ class Turns {
   }
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits for the promise, but no longer than `ms`. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -18,12 +18,14 @@ import { generatorRow } from "./rows/generator.ts";
 import { latencyRow } from "./rows/latency.ts";
 import { memoryRow } from "./rows/memory.ts";
 import { overloadRow } from "./rows/overload.ts";
+import { parserRow } from "./rows/parser.ts";
 import { throughputRows } from "./rows/throughput.ts";
 import { tracesRow } from "./rows/traces.ts";
 
 const rows: Row[] = [
   ...throughputRows,
   latencyRow,
+  parserRow,
   memoryRow,
   overloadRow,
   tracesRow,
