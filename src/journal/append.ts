@@ -251,7 +251,6 @@ export class Journal {
       await segment.write(frames, this.#copyBuffer);
       faultPoint("journal.written");
     } catch (error) {
-      this.#copyBuffer.clear();
       return isDiskFull(error) ? await this.#giveBack(error) : await this.#fail("write", error);
     }
     if (durability === "fsync") {

@@ -115,11 +115,6 @@ export class CopyBuffer {
     this.#used = 0;
     return taken;
   }
-
-  /** Forgets what was gathered. */
-  clear(): void {
-    this.#used = 0;
-  }
 }
 
 /** What a failed call of the system means for who wanted something stored; names no path. */

@@ -60,6 +60,22 @@ Deno.test("journalVerb() tells a torn end", async () => {
   assertMatch(stderr, /: torn at 31: .*: 9 bytes skipped, nothing whole behind it\n$/);
 });
 
+Deno.test("journalVerb() ends quietly when nobody reads its output any longer", async () => {
+  await using dir = await tempDir();
+  const path = await segmentIn(dir.path, magic, sealed(line(1)), sealed(line(2)));
+  let written = 0;
+  let stderr = "";
+  const io: CliIo = {
+    stdout: () => {
+      if (++written > 1) throw new Deno.errors.BrokenPipe("Broken pipe");
+    },
+    stderr: (text) => void (stderr += text),
+    env: {},
+    isTty: false,
+  };
+  assertEquals([await journalVerb([path], io), written, stderr], [0, 2, ""]);
+});
+
 Deno.test("journalVerb() refuses a wrong command line and a file that is not there", async () => {
   await using dir = await tempDir();
   for (const args of [[], ["a", "b"], ["--frame", "a"]]) {

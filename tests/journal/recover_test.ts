@@ -6,6 +6,7 @@ import { createLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import { recoverJournal } from "../../src/journal/recover.ts";
 import { magic, segmentPath } from "../../src/journal/segment.ts";
+import { pieceBytes } from "../../src/journal/segment_reader.ts";
 import { type TempDir, tempDir } from "../support/temp.ts";
 import { line, metricValue, namesIn, readBack, sealed } from "./support.ts";
 
@@ -164,16 +165,23 @@ Deno.test("recoverJournal() sets aside what it cuts off when it may have been ac
 Deno.test("recoverJournal() finds the frames of a segment without a magic line", async () => {
   const garbage = new Uint8Array(3_000_000).fill(0x7b);
   const pieces = [new Uint8Array(0), new Uint8Array([1, 2, 3]), garbage];
+  // So that the header of the first frame crosses the end of a piece that is read at once, at each of its bytes.
+  for (let i = 0; i < 10; i++) pieces.push(garbage.subarray(0, pieceBytes - i));
   for (const piece of pieces) {
-    const bytes = new Uint8Array(piece.length + 32);
+    const bytes = new Uint8Array(piece.length + 27);
     bytes.set(piece);
     bytes.set(sealed(line(1)), piece.length);
-    bytes.set(sealed(line(2)), piece.length + 16);
+    bytes.set(sealed("{}\n"), piece.length + 16);
     await using root = await journalOf(bytes);
     const found = await readBack(root.path);
-    assertEquals(found.frames.map(({ text }) => text), [line(1), line(2)]);
+    assertEquals(found.frames.map(({ text }) => text), [line(1), "{}\n"]);
     assertEquals(found.quarantined, 1);
   }
+});
+
+Deno.test("recoverJournal() finds the least frame behind damage", async () => {
+  await using root = await journalOf(joined(magic, new Uint8Array(3), sealed("{}\n")));
+  assertEquals((await readBack(root.path)).frames, [{ at: { segment: 1, offset: 26 }, text: "{}\n" }]);
 });
 
 Deno.test("recoverJournal() leaves a foreign file alone and tells of it", async () => {
