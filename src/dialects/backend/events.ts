@@ -5,8 +5,8 @@
 
 import { createHash } from "node:crypto";
 import { skipBlanks } from "../../flush/json_members.ts";
-import { Scanner } from "../../parse/scanner.ts";
 import type { SentBatch } from "./batches.ts";
+import { isJsonArray } from "./json_array.ts";
 import { EntryRefusal } from "./refusal.ts";
 
 const closeBracket = 0x5d;
@@ -38,26 +38,24 @@ export function hashOf(bytes: Uint8Array): number {
 }
 
 function decodeEvents(text: string, maxDepth: number): Events {
-  const value = parse(text);
-  if (!Array.isArray(value)) throw notAnArray();
   // UTF-8 has no halves of surrogate pairs: they stay what they were as escapes.
   const bytes = encoder.encode(text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, escapeUnit));
-  // The scanner makes spaces of the line breaks between tokens; within strings JSON has none.
-  if (new Scanner(maxDepth).scan(bytes, 0, bytes.length) < bytes.length) {
-    throw new EntryRefusal("validation", `Trace nests deeper than limits.max_depth: ${maxDepth}`);
-  }
+  if (!isJsonArray(bytes, maxDepth)) throw refusalOf(text, maxDepth);
+  const start = skipBlanks(bytes, 0);
   return {
-    bytes: bytes.subarray(skipBlanks(bytes, 0), bytes.lastIndexOf(closeBracket) + 1),
-    isEmpty: value.length === 0,
+    bytes: bytes.subarray(start, bytes.lastIndexOf(closeBracket) + 1),
+    isEmpty: bytes[skipBlanks(bytes, start + 1)] === closeBracket,
   };
 }
 
-function parse(text: string): unknown {
+/** Why this text is no trace. */
+function refusalOf(text: string, maxDepth: number): EntryRefusal {
   try {
-    return JSON.parse(text);
+    if (!Array.isArray(JSON.parse(text))) return notAnArray();
   } catch {
-    throw new EntryRefusal("trace_not_json", "Trace must be an array, or text that is JSON");
+    return new EntryRefusal("trace_not_json", "Trace must be an array, or text that is JSON");
   }
+  return new EntryRefusal("validation", `Trace nests deeper than limits.max_depth: ${maxDepth}`);
 }
 
 function escapeUnit(unit: string): string {
