@@ -24,7 +24,6 @@ export interface YamlSource {
 }
 
 const maxDepth = 32;
-const maxAliases = 100;
 const maxAliasedNodes = 10_000;
 /** All interpolated texts together. */
 const maxInterpolatedCharacters = 4 * 1024 * 1024;
@@ -111,7 +110,6 @@ class YamlReader {
   readonly #anchors = new Map<string, Node>();
   /** Collections that are being read, from the outermost in. */
   readonly #open = new Set<Node>();
-  #aliases = 0;
   #aliasedNodes = 0;
   #insideAlias = 0;
   #interpolated = 0;
@@ -150,7 +148,6 @@ class YamlReader {
     if (this.#open.has(target)) {
       return this.#refuse(path, place, "An alias cannot stand inside its own anchor");
     }
-    if (++this.#aliases > maxAliases) return this.#refuse(path, place, `More than ${maxAliases} aliases`);
     this.#insideAlias++;
     const value = this.#node(target, path, place);
     this.#insideAlias--;

@@ -51,6 +51,13 @@ Deno.test("applyEnvironment() replaces a list as a whole, with its positions", (
   ]);
 });
 
+Deno.test("applyEnvironment() does not blame the file for a list that it replaced", () => {
+  const text = `auth:\n  clients:\n    - { id: ${id}, project: p, secret: s }\n`;
+  assertEquals(linesOf(text, { env: { WEIR_AUTH__CLIENTS: `[{"id":"${id}","secret":"s"}]` } }), [
+    "env WEIR_AUTH__CLIENTS:1:2 auth.clients[0].project: Is missing: it must be a text of 1 to 200 characters",
+  ]);
+});
+
 Deno.test("applyEnvironment() merges a section, below the names of its settings", () => {
   const env = { WEIR_SERVER: "{ port: 1, host: '::1' }", WEIR_SERVER__PORT: "2" };
   const { config, origins } = loadText("server:\n  cors_origins: []\n", { env });

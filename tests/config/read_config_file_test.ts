@@ -14,6 +14,15 @@ Deno.test("readConfigFile() reads no more than a configuration can have, also of
   assertEquals(readConfigFile("/dev/zero").length, maxConfigFileBytes + 1);
 });
 
+Deno.test("readConfigFile() reads a pipe to its end, however it comes", async () => {
+  await using dir = await tempDir();
+  const pipe = `${dir.path}/pipe`;
+  assertEquals((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success, true);
+  const writer = new Deno.Command("sh", { args: ["-c", `head -c 300000 /dev/zero > ${pipe}`] }).spawn();
+  assertEquals(readConfigFile(pipe).length, 300_000);
+  await writer.status;
+});
+
 Deno.test("readConfigFile() throws what the system says", () => {
   assertThrows(() => readConfigFile("/no/such/file"), Deno.errors.NotFound);
 });

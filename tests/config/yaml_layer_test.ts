@@ -44,8 +44,8 @@ Deno.test("readYamlLayer() stops aliases that multiply", () => {
   for (let i = 1; i < 12; i++) text += `a${i}: &a${i} [${Array(8).fill(`*a${i - 1}`).join(", ")}]\n`;
   const started = performance.now();
   const lines = linesOf(text);
-  assert(lines.some((line) => /Aliases stand for more than|More than 100 aliases/.test(line)), lines[0]);
-  assert(performance.now() - started < 5000);
+  assert(lines.some((line) => line.includes("Aliases stand for more than 10000 values")), lines[0]);
+  assert(performance.now() - started < 30_000);
 });
 
 Deno.test("readYamlLayer() stops long lists that aliases repeat", () => {
@@ -96,6 +96,13 @@ Deno.test("readYamlLayer() shows keys that steer a terminal escaped", () => {
   assertEquals(line, 'weir.yaml:1:1 ["a\\u001b[31mb?"]: Is no setting');
 });
 
+Deno.test("readYamlLayer() stops at a depth that no setting has", () => {
+  const nested = (levels: number): string =>
+    linesOf(`x: ${"[".repeat(levels)}${"]".repeat(levels)}\n`).join("\n");
+  assertEquals(nested(31), "weir.yaml:1:1 x: Is no setting");
+  assertStringIncludes(nested(32), ": Nests more than 32 levels");
+});
+
 Deno.test("readYamlLayer() bounds what references bring in", () => {
   const text = "server:\n  cors_origins: [" + '"${BIG}",'.repeat(200) + "]\n";
   const lines = linesOf(text, { env: { BIG: "x".repeat(60_000) } });
@@ -135,7 +142,7 @@ Deno.test("readYamlLayer() comes back from hostile files, whatever they hold", (
     const lines = linesOf(text);
     assert(lines.length <= 101, name);
     assert(lines.every((line) => line.length < 600), `${name}: ${lines.map((line) => line.length)}`);
-    assert(performance.now() - started < 5000, name);
+    assert(performance.now() - started < 30_000, name);
   }
 });
 
