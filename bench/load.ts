@@ -58,11 +58,6 @@ interface Tally {
   left: number;
 }
 
-if (import.meta.main) {
-  const result = await runLoad(JSON.parse(Deno.args[0]));
-  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result) + "\n"));
-}
-
 /** Runs one job to its end. */
 export async function runLoad(job: LoadJob): Promise<LoadResult> {
   const requests = makeRequests(job.body, job.connections, Date.now());
@@ -194,4 +189,9 @@ async function within(promise: Promise<unknown>, ms: number): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+if (import.meta.main) {
+  const result = await runLoad(JSON.parse(Deno.args[0]));
+  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result) + "\n"));
 }

@@ -18,12 +18,6 @@ export interface StreamResult {
 
 const linesPerPiece = 200;
 
-if (import.meta.main) {
-  const [url, leastBytes] = Deno.args;
-  const result = await streamEvents(url, Number(leastBytes));
-  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result)));
-}
-
 /** Sends pieces of whole lines, with a Content-Length, until `leastBytes` are out. */
 async function streamEvents(url: string, leastBytes: number): Promise<StreamResult> {
   const piece = ndjsonLines(linesPerPiece, Date.now());
@@ -65,4 +59,10 @@ async function readVerdicts(connection: Deno.Conn): Promise<{ status: number; ac
     }
   }
   return { status, accepted };
+}
+
+if (import.meta.main) {
+  const [url, leastBytes] = Deno.args;
+  const result = await streamEvents(url, Number(leastBytes));
+  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(result)));
 }

@@ -78,6 +78,16 @@ Deno.test("docs/logs.md explains every warning and error that the code can log, 
   assertEquals(explained.toSorted(), [...logged].toSorted());
 });
 
+Deno.test("every metric, error and fault place that the docs list is used by the code", async () => {
+  let source = "";
+  for (const file of await filesBelow(root.slice(0, -1), "src")) {
+    if (!file.startsWith("src/base/")) source += await Deno.readTextFile(root + file);
+  }
+  const words = [errorTable, metricTable, faultPlaces].flatMap((table) => Object.keys(table));
+  // `internal` is made in the room of the table itself, of whatever else is thrown.
+  assertEquals(words.filter((word) => word !== "internal" && !source.includes(`"${word}"`)), []);
+});
+
 Deno.test("every yaml block of the docs is a configuration that the daemon takes", async () => {
   for (const page of await pages()) {
     for (const { language, words, text, line } of fences(await Deno.readTextFile(root + page))) {
