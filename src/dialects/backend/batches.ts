@@ -32,20 +32,13 @@ const payloadNames = ["events", "data", "trace", "payload"] as const;
 /**
  * All batches of an entry; those of `request` come first.
  * @param span The entry's own bytes.
- * @param maxBatches Most batches that one entry may hold.
- * @throws EntryRefusal `bad_batch_index`, `trace_not_an_array`, or `validation` when there are too many
+ * @throws EntryRefusal `bad_batch_index`, `trace_not_an_array`, or `validation` for a bad request id
  */
-export function sentBatches(entry: Entry, span: Span, maxBatches: number): SentBatch[] {
+export function sentBatches(entry: Entry, span: Span): SentBatch[] {
   const found: SentBatch[] = [];
   const { request } = entry;
   if (request) collect(request, () => span.member("request")!, found);
   collect(entry, () => span, found);
-  if (found.length > maxBatches) {
-    throw new EntryRefusal(
-      "validation",
-      `Entry must hold at most ${maxBatches} batches, as backend.max_entries says`,
-    );
-  }
   return found;
 }
 

@@ -24,8 +24,8 @@ interface Batch extends ReadyBatch {
  * @throws EntryRefusal; records may have been added by then, and must be taken back
  */
 export function writeEntry(sent: SentEntry, scene: EntryScene, unit: Unit): void {
-  const entry = checkEntry(sent.value);
-  const batches = sentBatches(entry, sent.span, scene.maxItems);
+  const entry = checkEntry(sent.value, scene.maxItems);
+  const batches = sentBatches(entry, sent.span);
   const rid = requestIdOf(entry) ?? batches.find((batch) => batch.rid !== undefined)?.rid;
   const ready: ReadyEntry = { ...sent, ...scene, entry, rid, sentT: sentTime(entry.t) };
   if (rid !== undefined) writeTraces(ready, { rid, batches }, unit);

@@ -16,7 +16,7 @@ export interface EntryScene {
   readonly ids: IdSource;
   /** How deep a trace that came as text may nest. */
   readonly maxDepth: number;
-  /** Batches, and changes, in one entry. */
+  /** Changes, or wrapped batches, in one list of an entry. */
   readonly maxItems: number;
 }
 

@@ -54,9 +54,15 @@ const maxNamed = 3;
 
 /**
  * The value as an entry.
+ * @param maxItems Changes, and wrapped batches, that one entry may hold; more are refused before they are looked at.
  * @throws EntryRefusal `validation`
  */
-export function checkEntry(value: unknown): Entry {
+export function checkEntry(value: unknown, maxItems: number): Entry {
+  if (isObject(value)) {
+    checkLength(value, "db", maxItems);
+    checkLength(value, "traceBatches", maxItems);
+    if (isObject(value.request)) checkLength(value.request, "traceBatches", maxItems);
+  }
   const checked = entry.safeParse(value);
   if (checked.success) return value as Entry;
   const { issues } = checked.error;
@@ -65,4 +71,13 @@ export function checkEntry(value: unknown): Entry {
   );
   const more = issues.length > maxNamed ? [`and ${issues.length - maxNamed} more`] : [];
   throw new EntryRefusal("validation", [...named, ...more].join(", "));
+}
+
+function checkLength(source: Members, name: string, maxItems: number): void {
+  const list = source[name];
+  if (!Array.isArray(list) || list.length <= maxItems) return;
+  throw new EntryRefusal(
+    "validation",
+    `Member ${name} must hold at most backend.max_entries items: ${maxItems}`,
+  );
 }

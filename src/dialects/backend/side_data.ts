@@ -7,7 +7,6 @@ import { createHash } from "node:crypto";
 import { dayOf, identityKey, rowPlace, type Unit } from "../../base/record.ts";
 import type { ReadyEntry } from "./entry_source.ts";
 import { actionIdOf } from "./metadata.ts";
-import { EntryRefusal } from "./refusal.ts";
 import { type Change, isObject, type Mail, type Members } from "./schema.ts";
 import type { Span } from "./spans.ts";
 import { mendSurrogates } from "./surrogates.ts";
@@ -37,18 +36,9 @@ export function hasSideData({ entry }: ReadyEntry): boolean {
   return (entry.db ?? []).length > 0 || isObject(entry.email);
 }
 
-/**
- * Adds a record for each change, and one for the mail.
- * @throws EntryRefusal `validation` when there are too many changes
- */
+/** Adds a record for each change, and one for the mail. */
 export function writeSideData(ready: ReadyEntry, unit: Unit): void {
-  const { entry: { db, email }, span, maxItems } = ready;
-  if (db && db.length > maxItems) {
-    throw new EntryRefusal(
-      "validation",
-      `Entry must hold at most ${maxItems} changes, as backend.max_entries says`,
-    );
-  }
+  const { entry: { db, email }, span } = ready;
   db?.forEach((change, i) => {
     const sent = span.member("db")!.element(i);
     writeRow({ ready, kind: "change", sent, columns: changeColumns(change), copied: changeValues }, unit);

@@ -91,22 +91,23 @@ Deno.test("BackendIngest names no value of an entry in its verdicts", () => {
 });
 
 Deno.test("BackendIngest names few of many problems", () => {
-  const { reply } = postEntries([{ db: Array(1000).fill(null) }]);
+  const { reply } = postEntries([{ db: Array(1000).fill(null) }], { maxItems: 1000 });
   assertStringIncludes(reply.rejected[0].error, "entry/db/0 ");
   assertStringIncludes(reply.rejected[0].error, "and 997 more");
 });
 
-Deno.test("BackendIngest stores nothing for a sender that is refused", () => {
+Deno.test("BackendIngest stores nothing for a sender that is refused, and tells a bad body first", () => {
   const ingest = new BackendIngest(new WeirError("forbidden", "Forbidden resource"));
-  const rows = new JsonRows({ rowsKey: "entries", limits: wide });
   const unit = new Unit();
-  const windows = [
-    ...rows.push(new TextEncoder().encode(`{"entries":[{"rid":"R","trace":"[1]"}]}`)),
-    ...rows.finish(),
-  ];
-  for (const window of windows) ingest.take(window, unit, new Outcomes());
+  const take = (body: string): void => {
+    const rows = new JsonRows({ rowsKey: "entries", limits: wide });
+    const windows = [...rows.push(new TextEncoder().encode(body)), ...rows.finish()];
+    for (const window of windows) ingest.take(window, unit, new Outcomes());
+  };
+  take(`{"entries":[{"rid":"R","trace":"[1]"}]}`);
   assertEquals([unit.count, ingest.scope], [0, undefined]);
   assertThrows(() => ingest.admit(), WeirError, "Forbidden resource");
+  assertEquals(assertThrows(() => take(`{"entries":[{"rid":x}]}`), WeirError).code, "malformed_json");
 });
 
 Deno.test("BackendIngest takes NDJSON, one entry a line", () => {

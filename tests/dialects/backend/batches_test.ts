@@ -172,10 +172,11 @@ Deno.test("A trace that is text may nest as deeply as a body may", () => {
   assertEquals(reasonOf({ rid: "R", trace: nested(10_000) }), "validation");
 });
 
-Deno.test("An entry holds no more batches than there may be entries", () => {
+Deno.test("A list of batches is no longer than one of entries may be", () => {
   const batches = (count: number): unknown => ({ rid: "R", traceBatches: Array(count).fill([1]) });
   assertEquals(shortOf(batches(10)).length, 10);
   assertEquals(reasonOf(batches(11)), "validation");
+  assertEquals(reasonOf({ request: batches(11) }), "validation");
 });
 
 Deno.test("The same events have the same hash, others another one", () => {
