@@ -24,8 +24,10 @@ export const faultPlaces = {
 /** One of {@link faultPlaces}. */
 export type FaultPlace = keyof typeof faultPlaces;
 
+const actions = ["error", "enospc", "pause"] as const;
+
 interface Plan {
-  action: "error" | "enospc" | "pause";
+  action: (typeof actions)[number];
   /** Hits left before it acts; after that, errors repeat. */
   countdown: number;
 }
@@ -50,11 +52,20 @@ function readPlans(): Map<string, Plan> | undefined {
     ? Deno.env.get("WEIR_FAULTS")
     : undefined;
   if (!text) return undefined;
-  const entries = text.split(",").map((item): [string, Plan] => {
-    const [place, action = "error", count = "1"] = item.trim().split(":");
-    return [place, { action: action as Plan["action"], countdown: Number(count) }];
-  });
-  return new Map(entries);
+  return new Map(text.split(",").map((item) => readPlan(item.trim())));
+}
+
+/** @throws Error for a place or an action that there is not: the test that planned it would prove nothing */
+function readPlan(item: string): [string, Plan] {
+  const [place, word = "error", count = "1", ...rest] = item.split(":");
+  const action = actions.find((known) => known === word);
+  const isPlace = Object.hasOwn(faultPlaces, place);
+  if (!isPlace || action === undefined || rest.length > 0 || !/^[1-9]\d{0,8}$/.test(count)) {
+    throw new Error(
+      `Cannot plan a fault: WEIR_FAULTS must list place:action:count: current value is ${item}`,
+    );
+  }
+  return [place, { action, countdown: Number(count) }];
 }
 
 /** Blocks the whole process: what it would have done next never happens. */

@@ -86,14 +86,32 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-/** The text of an error and of what caused it, in one line. */
+/** What {@link describeError} gives of one error at most, in characters. */
+const maxErrorText = 1_000;
+/** An absolute path in quotes, up to its last piece; it may hold spaces. */
+const quotedFolder = /(?<=['"`])(?:file:\/\/)?(?:[A-Za-z]:)?[\\/][^'"`\n]*[\\/](?=[^'"`\n]*['"`])/g;
+/** An absolute path without quotes, up to its last piece; the path of an http address is none. */
+const bareFolder = /(?:file:\/\/|(?<![\w.:\\/-]))(?:[A-Za-z]:)?[\\/](?:[^\\/\s'"`]+[\\/])+/g;
+/** What `JSON.parse` quotes of the text it was given. */
+const quotedJson = /(?:, )?(?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON/s;
+
+/**
+ * The text of an error and of what caused it, in one line. Absolute paths lose their folders, and a text that is
+ * no JSON is not quoted.
+ */
 export function describeError(error: unknown): string {
   const texts: string[] = [];
   for (let at = error; at !== undefined && at !== null && texts.length < 5;) {
-    texts.push(at instanceof Error ? `${at.name}: ${at.message}` : String(at));
+    const text = at instanceof Error ? `${at.name}: ${at.message}` : String(at);
+    texts.push(
+      text.slice(0, maxErrorText).replace(quotedFolder, "").replace(bareFolder, "").replace(
+        quotedJson,
+        " is not valid JSON",
+      ),
+    );
     at = at instanceof Error ? at.cause : undefined;
   }
-  return texts.join("; because of ");
+  return texts.join("; because of ").replace(/\s*[\r\n]\s*/g, " ");
 }
 
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
@@ -107,8 +125,9 @@ function prettyLine(time: string, level: LogLevel, message: string, fields: LogF
 
 /** Logging never changes a result: a closed standard error is no reason to fail. */
 function writeToStderr(line: string): void {
+  const bytes = encoder.encode(line + "\n");
   try {
-    Deno.stderr.writeSync(encoder.encode(line + "\n"));
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
   } catch {
     return;
   }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { ByteWriter } from "./byte_writer.ts";
 
 /** What kinds there are, who owns a record of that kind, and the folder its parts go to. */
@@ -228,7 +229,10 @@ export function rowPlace(kind: RowKind, owner: string, day: string): RowPlace {
   return place;
 }
 
-/** A name as one safe path segment; never empty, never `.` or `..`, at most 200 bytes. */
+/** Longest name of a folder that {@link encodeName} gives; file systems take 255 bytes. */
+const maxNameBytes = 200;
+
+/** A name as one safe path segment: never empty, never `.` or `..`, at most 200 bytes, another one for each name. */
 export function encodeName(name: string): string {
   const bytes = new TextEncoder().encode(name);
   let out = "";
@@ -238,16 +242,9 @@ export function encodeName(name: string): string {
       ? char
       : "%" + byte.toString(16).toUpperCase().padStart(2, "0");
   });
-  if (out === "") return "%00";
-  if (out.length <= 200) return out;
-  return out.slice(0, 180).replace(/%.?$/, "") + "%" + bytes.length + "%" + fingerprint(bytes);
-}
-
-function fingerprint(bytes: Uint8Array): string {
-  let a = 0x811c9dc5, b = 0x1234567;
-  for (const byte of bytes) {
-    a = Math.imul(a ^ byte, 0x01000193) >>> 0;
-    b = Math.imul(b ^ byte, 0x85ebca6b) >>> 0;
-  }
-  return a.toString(16).padStart(8, "0") + b.toString(16).padStart(8, "0");
+  // Behind "%" all other names have two digits, so that no other is written like the empty or a long one.
+  if (out === "") return "%-";
+  if (out.length <= maxNameBytes) return out;
+  return out.slice(0, 160).replace(/%.?$/, "") + "%-" +
+    createHash("sha256").update(bytes).digest("hex").slice(0, 32);
 }

@@ -1,0 +1,38 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createMetrics, metricTable } from "../../src/base/metrics.ts";
+
+type Row = { type: string; help: string; labels?: readonly string[]; buckets?: readonly number[] };
+const rows = Object.entries(metricTable) as [string, Row][];
+
+Deno.test("metricTable follows the naming rules of Prometheus", () => {
+  for (const [name, { type, help, labels = [], buckets }] of rows) {
+    assertMatch(name, /^weir_[a-z]+(_[a-z]+)*$/);
+    assert(help.length > 5 && !help.endsWith("."), name);
+    assertEquals(name.endsWith("_total"), type === "counter", name);
+    if (type === "histogram") assertMatch(name, /_(seconds|bytes)$/);
+    for (const label of labels) assertMatch(label, /^[a-z_]+$/);
+    assert(!labels.includes("le"), name);
+    if (buckets) assertEquals([...buckets], [...buckets].sort((a, b) => a - b), name);
+  }
+});
+
+Deno.test("createMetrics() exposes every row of the table with its help", async () => {
+  const metrics = createMetrics();
+  const text = await metrics.registry.metrics();
+  for (const [name, { type, help }] of rows) {
+    assert(text.includes(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`), name);
+  }
+});
+
+Deno.test("createMetrics() counts under the labels of the table, apart from every other daemon", async () => {
+  const [a, b] = [createMetrics(), createMetrics()];
+  a.counter("weir_rows_total").inc({ dialect: "track", outcome: "accepted" }, 3);
+  a.histogram("weir_request_seconds").observe({ dialect: "track" }, 0.003);
+  a.gauge("weir_ready").set(1);
+  const text = await a.registry.metrics();
+  assert(text.includes('weir_rows_total{dialect="track",outcome="accepted"} 3'));
+  assert(text.includes('weir_request_seconds_bucket{le="0.005",dialect="track"} 1'));
+  assert(text.includes('weir_request_seconds_bucket{le="0.0025",dialect="track"} 0'));
+  assert(text.includes("weir_ready 1"));
+  assert(!(await b.registry.metrics()).includes('outcome="accepted"'));
+});
