@@ -89,6 +89,7 @@ export function openForWriting(path: string): DatabaseSync {
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA cache_size = -32768;
+      PRAGMA wal_autocheckpoint = 8192;
       PRAGMA journal_size_limit = 67108864;
     `);
     migrate(database);

@@ -107,6 +107,7 @@ export class Flusher {
   /** Begins to flush every `intervalMs`. */
   start(): void {
     this.#started = true;
+    this.#worker.warmUp();
     this.#schedule();
   }
 
@@ -136,6 +137,15 @@ export class Flusher {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** Ends at once: a flush under way is broken off, and the journal keeps what is not in parts. */
+  async abandon(): Promise<void> {
+    clearTimeout(this.#timer);
+    const running = this.#running?.catch(() => undefined);
+    this.#stopping ??= Promise.resolve();
+    this.#worker.kill();
+    await running;
   }
 
   async #stop(): Promise<void> {

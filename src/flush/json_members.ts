@@ -13,7 +13,8 @@ const closeBracket = 0x5d;
 const comma = 0x2c;
 const colon = 0x3a;
 
-const decoder = new TextDecoder();
+/** A byte order mark inside a value is part of it. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Walks the members of one object: {@link next} until it answers false. */
 export class JsonMembers {

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { crc32, gzipSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { constants } from "node:zlib";
+import { constants, crc32, gzipSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Compression } from "./layout.ts";
 
 /** Most bytes that a member holds, before compression. */
@@ -16,6 +15,8 @@ export const maxStoredBytes = memberBytes + 64 * 1024;
 
 const gzipHeaderBytes = 10;
 const gzipTrailerBytes = 8;
+const zstdMagic = 0xfd2fb528;
+const zstdLeastBytes = 9;
 
 /** One member, read. */
 export interface Member {
@@ -27,7 +28,9 @@ export interface Member {
 /** Compresses at most {@link memberBytes} into one member. */
 export function compressMember(compression: Exclude<Compression, "none">, data: Uint8Array): Uint8Array {
   if (compression === "gzip") return gzipSync(data);
-  return zstdCompressSync(data, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  const frame = zstdCompressSync(data, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  // Where its buffers happen to be full at the end, the runtime adds a frame that holds nothing.
+  return frame.subarray(0, zstdFrameBytes(frame));
 }
 
 /**
@@ -35,9 +38,7 @@ export function compressMember(compression: Exclude<Compression, "none">, data: 
  * @throws Error when there is no whole, undamaged member
  */
 export function readMember(compression: Exclude<Compression, "none">, bytes: Uint8Array): Member {
-  if (compression === "gzip") return readGzipMember(bytes);
-  const { buffer, engine } = withInfo(zstdDecompressSync(bytes, infoOptions));
-  return { data: buffer, storedBytes: engine.bytesWritten };
+  return compression === "gzip" ? readGzipMember(bytes) : readZstdFrame(bytes);
 }
 
 function readGzipMember(bytes: Uint8Array): Member {
@@ -54,6 +55,38 @@ function readGzipMember(bytes: Uint8Array): Member {
     throw new Error("Cannot read a part: a gzip member's checksum is wrong");
   }
   return { data: buffer, storedBytes };
+}
+
+/** zstdDecompress goes on into the next frame or not, as it happens, so it gets one frame alone. */
+function readZstdFrame(bytes: Uint8Array): Member {
+  const storedBytes = zstdFrameBytes(bytes);
+  return {
+    data: zstdDecompressSync(bytes.subarray(0, storedBytes), { maxOutputLength: memberBytes }),
+    storedBytes,
+  };
+}
+
+/** Length of the zstd frame that `bytes` begins with (RFC 8878, section 3.1.1). */
+function zstdFrameBytes(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < zstdLeastBytes || view.getUint32(0, true) !== zstdMagic) {
+    throw new Error("Cannot read a part: a zstd frame does not begin where it should");
+  }
+  const descriptor = bytes[4];
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6];
+  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3];
+  let at = 5 + (isSingleSegment ? 0 : 1) + dictionaryIdBytes + contentSizeBytes;
+  for (let isLast = false; !isLast;) {
+    if (at + 3 > bytes.length) throw new Error("Cannot read a part: a zstd frame is cut off");
+    const header = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16;
+    isLast = (header & 1) === 1;
+    const isRepeatedByte = (header >>> 1 & 3) === 1;
+    at += 3 + (isRepeatedByte ? 1 : header >>> 3);
+  }
+  at += (descriptor & 4) === 0 ? 0 : 4;
+  if (at > bytes.length) throw new Error("Cannot read a part: a zstd frame is cut off");
+  return at;
 }
 
 const infoOptions = { info: true, maxOutputLength: memberBytes };

@@ -68,14 +68,15 @@ export class TraceReader {
   async readRequest(name: RequestName): Promise<StoredRequest | undefined> {
     for (let tries = 1;; tries++) {
       try {
-        return await this.#read(name);
+        return await this.#read(name, tries === maxTries);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound) || tries >= maxTries) throw error;
       }
     }
   }
 
-  async #read(name: RequestName): Promise<StoredRequest | undefined> {
+  /** @param isLastTry Parts that are not there will not come; their batches count as missing. */
+  async #read(name: RequestName, isLastTry: boolean): Promise<StoredRequest | undefined> {
     const { catalog, indexes, dataDir } = this.#sources;
     // Both in one turn of the event loop: what leaves the index is in the catalog.
     const open = indexes.traces.get(name.app, name.sid, name.rid);
@@ -83,7 +84,10 @@ export class TraceReader {
     if (open === undefined && lines.length === 0) return undefined;
     const fields = new RequestFields();
     const batches = new Map<number, StoredBatch>();
-    for (const line of lines) await addLine(line, { dataDir, fields, batches });
+    for (const line of lines) {
+      const added = addLine(line, { dataDir, fields, batches });
+      await (isLastTry ? added.catch(passIfNotFound) : added);
+    }
     if (open) await addOpen(open, { dataDir, fields, batches });
     return new StoredRequest(name, {
       fields,
@@ -245,4 +249,8 @@ async function addOpen(open: RequestPlan, { dataDir, fields, batches }: Target):
     const at = { stretch: stretchOf(segment), start: offset + openBracket.length };
     batches.set(index, { index, bytes: length - 2, assumed: assumed === 1, at });
   }
+}
+
+function passIfNotFound(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -36,11 +36,17 @@ interface Waiting {
 export class WorkerLink {
   readonly #options: { dataDir: string; compression: Compression };
   #worker: Worker | undefined;
+  #opening: Promise<Worker> | undefined;
   #waiting: Waiting | undefined;
   #died = false;
 
   constructor(options: { dataDir: string; compression: Compression }) {
     this.#options = options;
+  }
+
+  /** Starts the worker before it is needed. What goes wrong shows again when it is asked. */
+  warmUp(): void {
+    this.#running().catch(() => undefined);
   }
 
   /** Writes a flush. @throws FlushError */
@@ -61,19 +67,28 @@ export class WorkerLink {
 
   /** Lets the worker close the catalog, and ends it. */
   async close(): Promise<void> {
-    const worker = this.#worker;
+    const worker = await this.#opening?.catch(() => undefined);
     if (worker === undefined) return;
     try {
       await this.#ask(worker, { ask: "close" });
     } finally {
       worker.terminate();
-      this.#worker = undefined;
+      this.#worker = this.#opening = undefined;
     }
   }
 
+  /** Ends the worker wherever it stands. */
+  kill(): void {
+    this.#bury("it was ended");
+  }
+
   /** The worker; a dead one is followed by another, which removes what the dead one left behind. */
-  async #running(): Promise<Worker> {
-    if (this.#worker) return this.#worker;
+  #running(): Promise<Worker> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<Worker> {
     const worker = new Worker(new URL("./flush_worker.ts", import.meta.url), {
       type: "module",
       name: "flush",
@@ -94,7 +109,7 @@ export class WorkerLink {
       await this.#ask(worker, { ask: "open", ...this.#options, sweep: this.#died });
     } catch (error) {
       worker.terminate();
-      this.#worker = undefined;
+      this.#worker = this.#opening = undefined;
       throw error;
     }
     this.#died = false;
@@ -103,7 +118,7 @@ export class WorkerLink {
 
   #bury(message: string): void {
     this.#worker?.terminate();
-    this.#worker = undefined;
+    this.#worker = this.#opening = undefined;
     this.#died = true;
     const waiting = this.#waiting;
     this.#waiting = undefined;

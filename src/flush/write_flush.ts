@@ -114,7 +114,7 @@ class Flush {
 
   /** @param write Writes the lines of the part with this id, and answers how many. */
   #writePart(partition: string, write: (part: number) => number): void {
-    const { dataDir, compression, parts, writer } = this.#tools;
+    const { compression, parts, writer } = this.#tools;
     const { checkpoint } = this.#plan;
     const n = this.#n++;
     const name = formatPartName({ checkpoint, n, compression });
@@ -123,7 +123,7 @@ class Flush {
     this.files.push({ temporary: parts.begin(directory, name), final });
     const folder = folderOf(partition);
     const id = writer.addPart({
-      path: final.slice(dataDir.length + 1),
+      path: `${partition}/${name}`,
       partition,
       directory: folder,
       day: partitionDay(partition),
@@ -215,16 +215,21 @@ const names = {
   session: encoder.encode("session_id"),
 };
 
+/** How many members {@link rememberIdentity} looks for. */
+const identityMembers = 5;
+
 /** Takes the identity of a row from its line; false when it has none. */
 export function rememberIdentity(line: Uint8Array, writer: Pick<CheckpointWriter, "addIdentity">): boolean {
   let kind = "", insertId = "", owner = "", deviceId = "", sessionId = "";
   const members = new JsonMembers(line);
-  while (members.next()) {
+  // The daemon writes them first, so what the client sent is mostly not looked at.
+  for (let found = 0; found < identityMembers && members.next(); found++) {
     if (members.is(names.kind)) kind = members.string();
     else if (members.is(names.insertId)) insertId = members.string();
     else if (members.is(names.project) || members.is(names.app)) owner = members.string();
     else if (members.is(names.device)) deviceId = members.string();
     else if (members.is(names.session)) sessionId = members.string();
+    else found--;
   }
   const family = recordKinds[kind as RecordKind];
   if (insertId === "" || family === undefined || family.owner === "") return false;

@@ -1,0 +1,182 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { Catalog, rowDigest } from "../../src/catalog/catalog.ts";
+import { CheckpointWriter, type ListedPart } from "../../src/catalog/checkpoint.ts";
+import { CatalogError } from "../../src/catalog/schema.ts";
+import { tempDir } from "../support/temp.ts";
+
+const day = 86_400_000;
+const now = Date.UTC(2026, 10, 20, 12);
+
+interface Rooms extends AsyncDisposable {
+  readonly path: string;
+  readonly writer: CheckpointWriter;
+  readonly catalog: Catalog;
+}
+
+async function openBoth(): Promise<Rooms> {
+  const dir = await tempDir();
+  const path = `${dir.path}/catalog.sqlite`;
+  const writer = new CheckpointWriter(path);
+  const catalog = new Catalog(path);
+  return {
+    path,
+    writer,
+    catalog,
+    async [Symbol.asyncDispose](): Promise<void> {
+      catalog.close();
+      writer.close();
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function part(n: number, checkpoint = 1): ListedPart {
+  const partition = "traces/app=a/date=2026-11-20";
+  return {
+    ...{ path: `${partition}/${checkpoint}-${n}.ndjson`, partition, directory: "traces", day: "2026-11-20" },
+    ...{ checkpoint, n, rows: 1, bytes: 10, writtenAt: now },
+  };
+}
+
+Deno.test("CheckpointWriter.rollback() leaves nothing of a checkpoint", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  for (const isLast of [false, true]) {
+    writer.begin(now);
+    const id = writer.addPart(part(0));
+    writer.addIdentity("k", { deviceId: "d", sessionId: "s" });
+    for (let i = 0; i < 150; i++) writer.addIdentity(`k${i}`, { deviceId: "d", sessionId: "s" });
+    writer.addReply("r", { status: 200, contentType: "t", body: "b", at: now });
+    const line = { offset: 0, length: 10, headBytes: 5, firstT: 1, lastT: 2, total: -1, replaced: 0 };
+    const through = { segment: 1, offset: 20 };
+    writer.addRequestLine(id, { app: "a", sid: "s", rid: "r" }, {
+      ...{ ...line, through, batches: Float64Array.of(0, 281474976710655, 2 ** 40, 7) },
+    });
+    if (isLast) writer.commit({ checkpoint: 5, flushId: "f" });
+    else writer.rollback();
+    catalog.refresh();
+    assertEquals(catalog.checkpoint(), isLast ? 5 : 0);
+    assertEquals(catalog.identity("k") !== undefined, isLast);
+    assertEquals([...catalog.identityKeys()].length, isLast ? 151 : 0);
+    assertEquals(
+      catalog.reply("r"),
+      isLast ? { status: 200, contentType: "t", body: "b", at: now } : undefined,
+    );
+    assertEquals(
+      catalog.flushedBatches("a", "s", "r"),
+      isLast ? new Map([[0, 281474976710655], [2 ** 40, 7]]) : undefined,
+    );
+    assertEquals(catalog.flushedThrough("a", "s", "r"), isLast ? through : undefined);
+    assertEquals(catalog.sessionRids("a", "s"), isLast ? ["r"] : []);
+    assertEquals(catalog.lastFlush(), isLast ? "f" : "");
+  }
+});
+
+Deno.test("CheckpointWriter.nextPartNumber() goes on where the checkpoint's parts end", async () => {
+  await using rooms = await openBoth();
+  const { writer } = rooms;
+  writer.begin(now);
+  assertEquals(writer.nextPartNumber(1), 0);
+  writer.addPart(part(0));
+  writer.addPart(part(6));
+  writer.commit({ checkpoint: 1, flushId: "f" });
+  assertEquals([writer.nextPartNumber(1), writer.nextPartNumber(2)], [7, 0]);
+});
+
+Deno.test("Catalog.identity() finds identities of every day, and survives a day that is dropped", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  for (let i = 0; i < 4; i++) {
+    writer.begin(now + i * day);
+    writer.addIdentity(`k${i}`, { deviceId: `d${i}`, sessionId: "" });
+    writer.commit({ checkpoint: i + 1, flushId: `${i}` });
+  }
+  catalog.refresh();
+  assertEquals([0, 1, 2, 3].map((i) => catalog.identity(`k${i}`)?.deviceId), ["d0", "d1", "d2", "d3"]);
+  writer.begin(now);
+  assertEquals(writer.forgetIdentities("2026-11-22"), 2);
+  writer.commitAsIs();
+  // No refresh: this is what the main thread meets when the worker is quicker.
+  assertEquals([0, 1, 2, 3].map((i) => catalog.identity(`k${i}`)?.deviceId), [
+    undefined,
+    undefined,
+    "d2",
+    "d3",
+  ]);
+  assertEquals([...catalog.identityKeys()], ["k3", "k2"]);
+});
+
+Deno.test("Catalog.identityKeys() may be paused while the worker writes and drops", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  for (let i = 0; i < 2; i++) {
+    writer.begin(now + i * day);
+    for (let k = 0; k < 5000; k++) writer.addIdentity(`${i}/${k}`, { deviceId: "", sessionId: "" });
+    writer.commit({ checkpoint: i + 1, flushId: `${i}` });
+  }
+  const keys = catalog.identityKeys();
+  const seen = new Set<string>();
+  for (let i = 0; i < 10; i++) seen.add(keys.next().value!);
+  writer.begin(now);
+  assertEquals(writer.forgetIdentities("2026-11-21"), 1);
+  writer.commitAsIs();
+  for (const key of keys) seen.add(key);
+  assertEquals([...seen].filter((key) => key.startsWith("1/")).length, 5000);
+  assertEquals([...seen].filter((key) => key.startsWith("0/")).length, 0);
+});
+
+Deno.test("Catalog.identity() tells keys apart whose CRC-32 is the same", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  // A well-known pair: both have the CRC-32 4ddb0c25.
+  writer.begin(now);
+  writer.addIdentity("plumless", { deviceId: "1", sessionId: "" });
+  writer.commit({ checkpoint: 1, flushId: "f" });
+  catalog.refresh();
+  assertEquals(catalog.identity("plumless")?.deviceId, "1");
+  assertEquals(catalog.identity("buckeroo"), undefined);
+});
+
+Deno.test("Catalog.isReplayed() knows the rows of a rebuild until the next checkpoint", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  const line = new TextEncoder().encode('{"id":1}\n');
+  writer.begin(now);
+  writer.addReplayedRow(rowDigest(line));
+  writer.setCheckpoint(3);
+  writer.commitAsIs();
+  catalog.refresh();
+  assertEquals(catalog.checkpoint(), 3);
+  assert(catalog.isReplayed(line));
+  assert(catalog.isReplayed(line.subarray(0, -1)));
+  assert(!catalog.isReplayed(new TextEncoder().encode('{"id":2}\n')));
+  writer.begin(now);
+  writer.commit({ checkpoint: 4, flushId: "f" });
+  assert(!catalog.isReplayed(line));
+});
+
+Deno.test("openForWriting() refuses what is no catalog, and says which", async () => {
+  await using dir = await tempDir();
+  const reasonOf = (path: string): string => {
+    const error = assertThrows(() => new CheckpointWriter(path), CatalogError);
+    assert(!error.message.includes(dir.path), error.message);
+    return error.reason;
+  };
+  await Deno.writeTextFile(`${dir.path}/text`, "no database ".repeat(1000));
+  assertEquals(reasonOf(`${dir.path}/text`), "unreadable");
+
+  const foreign = new DatabaseSync(`${dir.path}/foreign`);
+  foreign.exec("CREATE TABLE theirs (a)");
+  foreign.close();
+  assertEquals(reasonOf(`${dir.path}/foreign`), "unreadable");
+
+  new CheckpointWriter(`${dir.path}/newer`).close();
+  const newer = new DatabaseSync(`${dir.path}/newer`);
+  newer.exec("PRAGMA user_version = 99");
+  newer.close();
+  assertEquals(reasonOf(`${dir.path}/newer`), "newer");
+  assertThrows(() => new Catalog(`${dir.path}/newer`), CatalogError);
+  assertThrows(() => new Catalog(`${dir.path}/missing`), CatalogError);
+  assertEquals(reasonOf(`${dir.path}/no/folder`), "unreadable");
+});
