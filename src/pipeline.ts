@@ -13,20 +13,23 @@ import { Unit } from "./base/record.ts";
 import type { BodyShape, Inbound, Ingest, IngestRoute, Reply } from "./dialects/dialect.ts";
 import { JsonRows } from "./parse/json_rows.ts";
 import { NdjsonRows } from "./parse/ndjson_rows.ts";
+import { isUtf8 } from "./parse/utf8.ts";
 import type { RowLimits, RowSource, RowWindow } from "./parse/window.ts";
 import type { Lease } from "./receive/admission.ts";
-import { readBody } from "./receive/body.ts";
+import { inPieces, readBody, readSmallBody } from "./receive/body.ts";
 import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
 import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
 import { firstHold, rowLimits } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
+import type { RowMeter } from "./receive/row_meter.ts";
 import { VerdictStream } from "./receive/verdict_stream.ts";
 
 /** One request on its way. */
 interface Passage {
   readonly house: House;
+  readonly meter: RowMeter;
   readonly shape: BodyShape;
   readonly session: Ingest;
   readonly lease: Lease;
@@ -43,46 +46,71 @@ interface Passage {
 export async function ingest(
   route: IngestRoute,
   request: Request,
-  at: { inbound: Inbound; house: House },
+  { inbound, house, meter }: { inbound: Inbound; house: House; meter: RowMeter },
 ): Promise<Response> {
-  const { inbound, house } = at;
   using held = new DisposableStack();
-  const shape = route.shape(house.config);
+  const { config, stalls } = house;
+  const shape = route.shape(config);
   const format = bodyFormat(request.headers, shape);
   const lease = held.use(
-    house.admission.enter(firstHold(request.headers, { shape, format, limits: house.config.limits })),
+    house.admission.enter(firstHold(request.headers, { shape, format, limits: config.limits })),
   );
   const session = await route.open(inbound, house);
+  const small = format === "json" ? await readSmallBody(request, stalls) : undefined;
+  const common = small && takeCommonShape(small, session);
+  const limits = rowLimits(shape, config.limits);
   const maxBytes = format === "json" ? shape.maxBytes : Infinity;
-  const chunks = readBody(request, { maxBytes, stalls: house.stalls });
-  const limits = rowLimits(shape, house.config.limits);
-  const body = await knowSender(chunks, { format, shape, session, lease, limits });
+  const chunks = small ? inPieces([small]) : readBody(request, { maxBytes, stalls });
+  const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
   const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
   if (repeat !== undefined) return repeatResponse(repeat);
-  const passage: Passage = { house, shape, session, lease, limits, key, body };
-  if (format === "json") return toResponse(await takeBody(passage));
+  const passage: Passage = { house, meter, shape, session, lease, limits, key, body };
+  if (common) {
+    meter.countBytes(small.length);
+    return await storeAll(common, passage);
+  }
+  if (format === "json") return await takeBody(passage);
   session.admit();
   return takeStream(passage, held.move());
 }
 
+/** What a body has become: records to be stored together, and an outcome for each row. */
+interface Taken {
+  readonly unit: Unit;
+  readonly outcomes: Outcomes;
+}
+
+/** A small body of the dialect's most common shape: one row, dispatched straight from its bytes. */
+function takeCommonShape(body: Uint8Array, session: Ingest): Taken | undefined {
+  const taken = { unit: new Unit(2 * body.length + 1_024), outcomes: new Outcomes() };
+  return isUtf8(body, 0, body.length) && session.takeWhole?.(body, taken.unit, taken.outcomes)
+    ? taken
+    : undefined;
+}
+
 /** A JSON body: every window dispatched as it closes, all of it stored at the end. */
-async function takeBody(passage: Passage): Promise<Reply> {
-  const { shape, session } = passage;
+async function takeBody(passage: Passage): Promise<Response> {
+  const { shape, session, lease } = passage;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
-  const unit = new Unit(passage.lease.held);
-  const outcomes = new Outcomes();
+  const taken = { unit: new Unit(2 * lease.held + 1_024), outcomes: new Outcomes() };
   const dispatch = async (window: RowWindow): Promise<void> => {
-    await session.take(window, unit, outcomes);
+    await session.take(window, taken.unit, taken.outcomes);
     window.settle();
-    passage.lease.hold(rows.capacity + unit.writer.capacity);
+    lease.hold(rows.capacity + taken.unit.writer.capacity);
   };
-  for await (const window of windows(passage.body, rows)) await dispatch(window);
+  for await (const window of windows(passage, rows)) await dispatch(window);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
-  session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, outcomes);
+  session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, taken.outcomes);
   session.admit();
+  return await storeAll(taken, passage);
+}
+
+/** Stores all of a body; the reply is sent when it is safe. */
+async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Response> {
   const { reply, stored } = store(unit, outcomes, passage);
   await stored;
-  return reply;
+  passage.meter.count(outcomes);
+  return toResponse(reply);
 }
 
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
@@ -91,12 +119,13 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
   const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
   const run = async (): Promise<void> => {
-    for await (const window of windows(passage.body, rows)) {
+    for await (const window of windows(passage, rows)) {
       const unit = new Unit(window.bytes.length);
       const outcomes = new Outcomes();
       await session.take(window, unit, outcomes);
       const { stored } = store(unit, outcomes, { ...passage, key: undefined });
-      await verdicts.add(window.firstIndex + window.count - 1, outcomes, stored);
+      const last = window.firstIndex + window.count - 1;
+      await verdicts.add(last, outcomes, stored.then(() => passage.meter.count(outcomes)));
     }
   };
   run()
@@ -106,9 +135,10 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
 }
 
 /** Windows of rows, as their last bytes arrive; long work gives others a turn between two of them. */
-async function* windows(chunks: AsyncIterable<Uint8Array>, rows: RowSource): AsyncGenerator<RowWindow> {
+async function* windows({ body, meter }: Passage, rows: RowSource): AsyncGenerator<RowWindow> {
   const breath = new Breath();
-  for await (const chunk of chunks) {
+  for await (const chunk of body) {
+    meter.countBytes(chunk.length);
     for (const window of rows.push(chunk)) {
       yield window;
       await breath.pause();

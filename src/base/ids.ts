@@ -5,8 +5,6 @@
 
 import type { Clock } from "./clock.ts";
 
-const hex: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /**
  * Makes UUID version 7 strings (RFC 9562, section 5.7): 48 bits of time, then a 42-bit counter that starts at
  * a random place, then 32 random bits a process. Two ids of one process never agree and sort in the order in
@@ -14,44 +12,67 @@ const hex: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16)
  */
 export class IdSource {
   readonly #clock: Clock;
-  readonly #tail: string;
-  #time = 0;
+  /** The id handed out last, as text; the next one differs in a few digits. */
+  readonly #text = new Uint8Array(36);
+  #time = -1;
   #counter = 0;
-  #timeText = "";
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    const random = crypto.getRandomValues(new Uint8Array(4));
-    this.#tail = Array.from(random, (byte) => hex[byte]).join("");
-  }
-
-  /** Writes the next id into `buffer` at `at`: 36 ASCII bytes. */
-  writeNext(buffer: Uint8Array, at: number): void {
-    const id = this.next();
-    for (let i = 0; i < 36; i++) buffer[at + i] = id.charCodeAt(i);
+    this.#text.set(asciiBytes("00000000-0000-7000-8000-0000"));
+    writeHex(this.#text, 28, randomUint32(), 8);
   }
 
   /** The next id, 36 characters. */
   next(): string {
-    const now = this.#clock.now();
-    if (now > this.#time) {
-      this.#time = now;
-      const random = crypto.getRandomValues(new Uint32Array(1))[0];
-      this.#counter = random * 256;
-      this.#timeText = textOfTime(now);
-    }
-    // 42 bits: 12 of rand_a and 30 below the variant. The random start leaves more than 2^41 steps.
+    this.#advance(this.#clock.now());
+    return String.fromCharCode(...this.#text);
+  }
+
+  /**
+   * Writes the next id into `buffer` at `at`: 36 ASCII bytes.
+   * @param now Wall clock, ms since the epoch, where the caller knows it already.
+   */
+  writeNext(buffer: Uint8Array, at: number, now: number): void {
+    this.#advance(now);
+    const text = this.#text;
+    for (let i = 0; i < 36; i++) buffer[at + i] = text[i];
+  }
+
+  #advance(now: number): void {
+    if (now > this.#time) this.#beginTime(now);
+    // 42 bits: 12 of rand_a, 30 of rand_b. It starts below 2^40, so 3 * 2^40 ids fit before it would come round.
     const count = this.#counter++;
-    const high = Math.floor(count / 0x40000000) & 0xfff;
-    const low = count & 0x3fffffff;
-    const variant = 0x8000 | (low >>> 16);
-    return this.#timeText + "-7" + hex[high >>> 8][1] + hex[high & 0xff] +
-      "-" + hex[variant >>> 8] + hex[variant & 0xff] +
-      "-" + hex[(low >>> 8) & 0xff] + hex[low & 0xff] + this.#tail;
+    const low = count % 0x40000000;
+    const text = this.#text;
+    writeHex(text, 15, Math.floor(count / 0x40000000) & 0xfff, 3);
+    writeHex(text, 19, 0x8000 | (low >>> 16), 4);
+    writeHex(text, 24, low & 0xffff, 4);
+  }
+
+  #beginTime(now: number): void {
+    this.#time = now;
+    this.#counter = randomUint32() * 256;
+    writeHex(this.#text, 0, Math.floor(now / 65_536), 8);
+    writeHex(this.#text, 9, now % 65_536, 4);
   }
 }
 
-function textOfTime(time: number): string {
-  const digits = Math.max(0, Math.floor(time)).toString(16).padStart(12, "0").slice(-12);
-  return digits.slice(0, 8) + "-" + digits.slice(8);
+const digits = asciiBytes("0123456789abcdef");
+
+/** Writes the lowest `size` hex digits of an unsigned 32-bit number. */
+function writeHex(text: Uint8Array, at: number, value: number, size: number): void {
+  let rest = value;
+  for (let i = at + size - 1; i >= at; i--) {
+    text[i] = digits[rest & 15];
+    rest >>>= 4;
+  }
+}
+
+function randomUint32(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
+function asciiBytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }

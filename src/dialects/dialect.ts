@@ -89,6 +89,12 @@ export interface Ingest {
    */
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void>;
   /**
+   * Takes a small body as one row, straight from its bytes, where it has the dialect's most common shape. Called
+   * before anything else; the bytes are UTF-8.
+   * @returns false when the body must go the usual way; nothing is in the unit then
+   */
+  takeWhole?(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean;
+  /**
    * Throws what refuses the sender. Called when the body closed well-formed, since a bad body is told before bad
    * credentials; for a stream, before its first row.
    */

@@ -41,6 +41,19 @@ export function contentLength(headers: Headers): number | undefined {
 }
 
 /**
+ * A body that is announced as small and sent as it is, in one piece.
+ * @returns undefined for every other body; it is still unread then
+ * @throws WeirError `stalled`, or `malformed_json` when the body was cut off
+ */
+export function readSmallBody(request: Request, stalls: StallWatch): Promise<Uint8Array> | undefined {
+  const announced = contentLength(request.headers);
+  const isSmall = announced !== undefined && announced <= wholeBodyBytes;
+  return isSmall && !request.headers.has("content-encoding")
+    ? readWhole(request, announced, stalls)
+    : undefined;
+}
+
+/**
  * The chunks of a body, decoded.
  *
  * @throws WeirError `unsupported_encoding`, `bad_encoding`, `body_too_large`, `stalled`, or `malformed_json` when
@@ -52,11 +65,7 @@ export async function* readBody(request: Request, options: BodyOptions): AsyncGe
   const announced = contentLength(request.headers);
   if (encoding === "identity") {
     if (announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
-    if (announced !== undefined && announced <= wholeBodyBytes) {
-      yield await readWhole(request, announced, options.stalls);
-    } else {
-      yield* capped(readChunks(request, announced, options.stalls), maxBytes);
-    }
+    yield* capped(readChunks(request, announced, options.stalls), maxBytes);
     return;
   }
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
@@ -176,4 +185,10 @@ function drained(decoder: Transform): Promise<void> {
     decoder.on("drain", done);
     decoder.on("close", done);
   });
+}
+
+/** Chunks that are here already, as a body. */
+// deno-lint-ignore require-await -- bodies are read as they come
+export async function* inPieces(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
 }

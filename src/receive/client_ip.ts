@@ -53,12 +53,37 @@ export function isListed(list: BlockList, address: string): boolean {
   return family !== 0 && list.check(address, family === 4 ? "ipv4" : "ipv6");
 }
 
+/** How many addresses are remembered. */
+const maxKnown = 1_000;
+
+/** The proxies whose headers are believed. */
+export class TrustedProxies {
+  readonly #list: BlockList;
+  readonly #known = new Map<string, boolean>();
+
+  /** @param ranges Addresses and ranges, such as `127.0.0.0/8`. */
+  constructor(readonly ranges: readonly string[]) {
+    this.#list = blockList(ranges);
+  }
+
+  /** Is this one of them? */
+  has(address: string): boolean {
+    let known = this.#known.get(address);
+    if (known === undefined) {
+      known = isListed(this.#list, address);
+      if (this.#known.size >= maxKnown) this.#known.clear();
+      this.#known.set(address, known);
+    }
+    return known;
+  }
+}
+
 /**
  * The first valid public address that a trusted proxy names; "" when there is none. The socket's own address is
  * never the client's: behind a sidecar it is always loopback.
  */
-export function clientIp(headers: Headers, remote: string, trusted: BlockList): string {
-  if (!isListed(trusted, remote)) return "";
+export function clientIp(headers: Headers, remote: string, trusted: TrustedProxies): string {
+  if (!trusted.has(remote)) return "";
   for (const name of clientIpHeaders) {
     const value = headers.get(name);
     if (value === null) continue;

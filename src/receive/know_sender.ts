@@ -4,6 +4,7 @@
  */
 
 import type { BodyShape, Ingest } from "../dialects/dialect.ts";
+import { inPieces } from "./body.ts";
 import { JsonRows } from "../parse/json_rows.ts";
 import type { RowLimits } from "../parse/window.ts";
 import type { Lease } from "./admission.ts";
@@ -42,10 +43,5 @@ export async function knowSender(
   }
   for (const window of rows.finish()) window.settle();
   await session.opened?.(rows.envelope);
-  return replay(chunks);
-}
-
-// deno-lint-ignore require-await -- the pipeline reads chunks as they come; these are here already
-async function* replay(chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* chunks;
+  return inPieces(chunks);
 }

@@ -5,20 +5,20 @@
 
 import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
-import type { BlockList } from "node:net";
 import { errorTable, toWeirError, WeirError } from "../base/errors.ts";
 import { describeError } from "../base/log.ts";
 import type { Dialect, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
-import { blockList, clientIp } from "./client_ip.ts";
+import { clientIp, TrustedProxies } from "./client_ip.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { House } from "./house.ts";
+import { RowMeter } from "./row_meter.ts";
 import { errorResponse } from "./reply.ts";
 
 /** Takes one request with rows; the pipeline's own signature. */
 export type IngestHandler = (
   route: IngestRoute,
   request: Request,
-  at: { inbound: Inbound; house: House },
+  at: { inbound: Inbound; house: House; meter: RowMeter },
 ) => Promise<Response>;
 
 /** What the listener is made from. */
@@ -41,113 +41,138 @@ type Env = { Bindings: { remote: string } };
 /** Builds the router over all dialects' routes. */
 export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch {
   const app = new Hono<Env>({ strict: true });
-  const trusted = new TrustedProxies();
-  const methods = new Map<string, Set<string>>();
+  const allowed = new Map<string, { dialect: Dialect; methods: Set<string> }>();
+  let trusted = new TrustedProxies([]);
+  const inboundOf = (request: Request, params: Record<string, string>, remote: string): RequestFacts => {
+    const { trusted_proxies: ranges } = house.config.server;
+    if (trusted.ranges !== ranges) trusted = new TrustedProxies(ranges);
+    return new RequestFacts(request, {
+      params,
+      clientIp: clientIp(request.headers, remote, trusted),
+      arrivedAt: house.clock.now(),
+    });
+  };
   for (const dialect of dialects) {
+    const meter = new RowMeter(dialect.name, house.metrics);
     for (const route of [...dialect.ingest, ...dialect.read]) {
-      methods.set(route.path, (methods.get(route.path) ?? new Set()).add(route.method));
-      const handle = (context: Context<Env>): Promise<Response> => {
-        const { req } = context;
-        const inbound = inboundOf(req.raw, req.param(), {
-          clientIp: clientIp(
-            req.raw.headers,
-            context.env.remote,
-            trusted.list(house.config.server.trusted_proxies),
-          ),
-          arrivedAt: house.clock.now(),
-        });
-        const answer = (): Promise<Response> | Response =>
-          route.method === "POST" ? ingest(route, req.raw, { inbound, house }) : route.answer(inbound, house);
-        return answered({ dialect, route }, { inbound, house, answer });
+      const known = allowed.get(route.path) ?? { dialect, methods: new Set() };
+      allowed.set(route.path, known);
+      known.methods.add(route.method);
+      const observe = observer({ dialect, route }, house);
+      const handle = ({ req, env }: Context<Env>): Promise<Response> => {
+        const inbound = inboundOf(req.raw, req.param(), env.remote);
+        return observe(
+          inbound,
+          () =>
+            route.method === "POST"
+              ? ingest(route, req.raw, { inbound, house, meter })
+              : route.answer(inbound, house),
+        );
       };
       app.on(route.method, route.path, handle);
     }
   }
-  for (const [path, allowed] of methods) {
-    if (allowed.has("GET")) allowed.add("HEAD");
-    const allow = [...allowed].sort().join(", ");
-    app.all(path, () => {
-      throw new WeirError("method_not_allowed", `Method must be ${allow}`, { headers: { allow } });
-    });
+  for (const [path, { dialect, methods }] of allowed) {
+    if (methods.has("GET")) methods.add("HEAD");
+    const allow = [...methods].sort().join(", ");
+    app.all(path, () =>
+      errorResponse(
+        new WeirError("method_not_allowed", `Method must be ${allow}`, { headers: { allow } }),
+        dialect,
+      ));
   }
   app.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
   app.onError((error) => {
-    const known = toWeirError(error);
-    if (known.code === "internal") house.log.error("Request failed", { error: describeError(error) });
-    return errorResponse(known, undefined);
+    house.log.error("Request failed", { error: describeError(error) });
+    return errorResponse(toWeirError(error), undefined);
   });
-  return async (request, remote) => {
+  return (request, remote) => {
     const origins = house.config.server.cors_origins;
     if (request.method === "OPTIONS") return preflight(request, origins);
-    const response = await app.fetch(request, { remote });
-    for (const [name, value] of corsHeaders(request, origins)) response.headers.set(name, value);
-    return response;
+    const response = app.fetch(request, { remote });
+    return request.headers.has("origin") ? withCors(request, response, origins) : response;
   };
 }
 
-function inboundOf(
+async function withCors(
   request: Request,
-  params: Record<string, string>,
-  of: { clientIp: string; arrivedAt: number },
-): Inbound {
-  const { headers, method } = request;
-  return { method, url: new URL(request.url), headers, params, requestId: requestIdOf(headers), ...of };
-}
-
-/** The sender's request id, where it is fit for a log line, else one of our own. */
-function requestIdOf(headers: Headers): string {
-  const sent = headers.get("request-id");
-  if (sent !== null && /^[\w.:-]{1,128}$/.test(sent)) return sent;
-  return Math.random().toString(36).slice(2, 10).padEnd(8, "0");
-}
-
-/** Runs a handler, and counts, times and logs what came of it. */
-async function answered(
-  { dialect, route }: Place,
-  { inbound, house, answer }: { inbound: Inbound; house: House; answer: () => Response | Promise<Response> },
+  response: Response | Promise<Response>,
+  origins: readonly string[],
 ): Promise<Response> {
-  const start = house.clock.monotonic();
-  const { metrics, log } = house;
-  let response: Response;
-  try {
-    response = await answer();
-  } catch (thrown) {
-    const error = toWeirError(thrown);
-    response = errorResponse(error, dialect);
-    const fields = {
-      dialect: dialect.name,
-      route: route.path,
-      method: inbound.method,
-      code: error.code,
-      status: error.status,
-      request_id: inbound.requestId,
-    };
-    const level = errorTable[error.code].level;
-    log[level]("Request refused", level === "error" ? { ...fields, error: describeError(thrown) } : fields);
-  }
-  response.headers.set("request-id", inbound.requestId);
-  metrics.counter("weir_requests_total").inc({
-    dialect: dialect.name,
-    route: route.path,
-    status: response.status,
-  });
-  metrics.histogram("weir_request_seconds").observe(
-    { dialect: dialect.name },
-    (house.clock.monotonic() - start) / 1000,
-  );
-  return response;
+  const answer = await response;
+  for (const [name, value] of corsHeaders(request, origins)) answer.headers.set(name, value);
+  return answer;
 }
 
-/** The trusted proxies as a set, made anew only when the configuration has changed. */
-class TrustedProxies {
-  #ranges: readonly string[] = [];
-  #list = blockList([]);
+/** A request as dialects see it; what is rarely asked for is made when it is. */
+class RequestFacts implements Inbound {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly params: Readonly<Record<string, string>>;
+  readonly clientIp: string;
+  readonly arrivedAt: number;
+  readonly #address: string;
+  #url: URL | undefined;
+  #requestId: string | undefined;
 
-  list(ranges: readonly string[]): BlockList {
-    if (ranges !== this.#ranges) {
-      this.#list = blockList(ranges);
-      this.#ranges = ranges;
-    }
-    return this.#list;
+  constructor(
+    request: Request,
+    of: { params: Record<string, string>; clientIp: string; arrivedAt: number },
+  ) {
+    this.method = request.method;
+    this.headers = request.headers;
+    this.#address = request.url;
+    this.params = of.params;
+    this.clientIp = of.clientIp;
+    this.arrivedAt = of.arrivedAt;
   }
+
+  get url(): URL {
+    return this.#url ??= new URL(this.#address);
+  }
+
+  /** The sender's own, where it is fit for a log line. */
+  get requestId(): string {
+    if (this.#requestId !== undefined) return this.#requestId;
+    const sent = this.headers.get("request-id");
+    const isFit = sent !== null && /^[\w.:-]{1,128}$/.test(sent);
+    return this.#requestId = isFit ? sent : Math.random().toString(36).slice(2, 10).padEnd(8, "0");
+  }
+}
+
+type Observe = (inbound: Inbound, answer: () => Response | Promise<Response>) => Promise<Response>;
+
+/** Runs the handler of a route, and counts, times and logs what came of it. */
+function observer({ dialect, route }: Place, { metrics, log, clock }: House): Observe {
+  const labels = { dialect: dialect.name, route: route.path };
+  const seconds = metrics.histogram("weir_request_seconds").labels({ dialect: dialect.name });
+  const counts = new Map<number, { inc(): void }>();
+  const refused = (inbound: Inbound, thrown: unknown): Response => {
+    const error = toWeirError(thrown);
+    const { code, status } = error;
+    const { method, requestId: request_id } = inbound;
+    const { level } = errorTable[code];
+    const fields = { ...labels, method, code, status, request_id };
+    log[level]("Request refused", level === "error" ? { ...fields, error: describeError(thrown) } : fields);
+    const response = errorResponse(error, dialect);
+    response.headers.set("request-id", inbound.requestId);
+    return response;
+  };
+  return async (inbound, answer) => {
+    const start = clock.monotonic();
+    let response: Response;
+    try {
+      response = await answer();
+    } catch (thrown) {
+      response = refused(inbound, thrown);
+    }
+    let count = counts.get(response.status);
+    if (count === undefined) {
+      count = metrics.counter("weir_requests_total").labels({ ...labels, status: response.status });
+      counts.set(response.status, count);
+    }
+    count.inc();
+    seconds.observe((clock.monotonic() - start) / 1000);
+    return response;
+  };
 }

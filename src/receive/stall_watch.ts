@@ -44,7 +44,10 @@ export class StallWatch {
     const now = this.#clock.monotonic();
     const body: Watched = { since: now, last: now, reason: undefined, giveUp };
     this.#bodies.add(body);
-    this.#timer ??= setInterval(() => this.check(), 500);
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#tick(), 500);
+      Deno.unrefTimer(this.#timer);
+    }
     return {
       alive: () => {
         body.last = this.#clock.monotonic();
@@ -71,10 +74,19 @@ export class StallWatch {
     }
   }
 
-  #forget(body: Watched): void {
-    this.#bodies.delete(body);
-    if (this.#bodies.size > 0 || this.#timer === undefined) return;
+  /** Stops the timer; bodies that are still watched are not looked at any more. */
+  stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** The timer outlives the body that started it, since the next one is not far; an idle tick ends it. */
+  #tick(): void {
+    if (this.#bodies.size === 0) this.stop();
+    else this.check();
+  }
+
+  #forget(body: Watched): void {
+    this.#bodies.delete(body);
   }
 }

@@ -8,7 +8,6 @@ import type { Outcomes } from "../../base/outcome.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services } from "../dialect.ts";
-import { EventWriter } from "./event_writer.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { writeRow } from "./rows.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
@@ -24,6 +23,8 @@ export interface TrackOptions {
   readonly services: Services;
   /** Set when the headers name the client; else the body does, or nobody. */
   readonly sender: Sender | undefined;
+  /** Who it is when neither headers nor body name a client, where that is allowed. */
+  readonly anonymous: Sender | undefined;
   readonly findSender: FindSender;
   /** Does the route take batches only (`/track/batch`)? */
   readonly batchOnly: boolean;
@@ -39,7 +40,6 @@ export class TrackIngest implements Ingest {
   #refusal: WeirError | undefined;
   #isBatch: boolean;
   #last: Whereabouts | undefined;
-  #events: EventWriter | undefined;
 
   constructor(options: TrackOptions) {
     this.#options = options;
@@ -66,17 +66,30 @@ export class TrackIngest implements Ingest {
     }
   }
 
+  takeWhole(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean {
+    const { batchOnly, anonymous, refusal, inbound } = this.#options;
+    const sender = this.#sender ?? anonymous;
+    if (batchOnly || sender === undefined || refusal !== undefined) return false;
+    sender.events.begin(inbound.arrivedAt);
+    if (!sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit)) return false;
+    outcomes.accepted++;
+    this.#sender = sender;
+    this.#last = sender.events.last;
+    return true;
+  }
+
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void {
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
-    this.#events ??= this.#eventWriter(sender);
+    const { events } = sender;
+    events.begin(this.#options.inbound.arrivedAt);
     for (let i = 0; i < window.count; i++) {
       const index = window.firstIndex + i;
       const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
-      if (this.#events.write(row, unit)) {
+      if (!window.isFlawed(i) && events.write(row, unit)) {
         window.trust(i);
         outcomes.accepted++;
-        this.#last = this.#events.last;
+        this.#last = events.last;
         continue;
       }
       const malformed = window.malformed(i);
@@ -126,12 +139,6 @@ export class TrackIngest implements Ingest {
     }
     const { accepted, rejected, duplicates } = outcomes;
     return { status: 202, body: JSON.stringify({ accepted, rejected, duplicates: duplicates || undefined }) };
-  }
-
-  #eventWriter(sender: Sender): EventWriter {
-    const { inbound, services } = this.#options;
-    const { arrivedAt } = inbound;
-    return new EventWriter({ sender, ids: services.ids, arrivedAt, limits: services.config.track });
   }
 
   /** @returns why the row is refused, or undefined when its records are in the unit. */

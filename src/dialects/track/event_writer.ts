@@ -7,6 +7,7 @@
 import type { IdSource } from "../../base/ids.ts";
 import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
 import { eventNameProblem } from "./event_name.ts";
+import { PlainPage } from "./plain_page.ts";
 import { pageColumns } from "./rows.ts";
 import { Span, TrackRowReader } from "./row_reader.ts";
 import { explicitDevice, type Sender, type Whereabouts } from "./sender.ts";
@@ -15,13 +16,14 @@ import type { TimeLimits } from "./timestamp.ts";
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const dayMs = 86_400_000;
-/** Bytes of a record besides what is copied from the row: fixed names, id, time, session. */
-const fixedBytes = 320;
+/** Bytes of a record besides what is copied from the row: names of columns, id, time, session. */
+const fixedBytes = 400;
 
 const quote = 0x22;
+const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const nothing = new Uint8Array(0);
-/** Devices and names remembered within one request; past it they are computed again. */
+/** Devices and names remembered; past it all are forgotten. */
 const maxKnown = 4_096;
 
 const insertIdName = encoder.encode('","insert_id":"');
@@ -32,15 +34,14 @@ const profileName = encoder.encode('","profile_id":"');
 const idName = encoder.encode('","id":"');
 const propertiesName = encoder.encode(',"properties":');
 
-/** What all rows of a request share. */
+/** What all rows of a sender share. */
 export interface EventWriterOptions {
   readonly sender: Sender;
   readonly ids: IdSource;
-  readonly arrivedAt: number;
   readonly limits: TimeLimits;
 }
 
-/** A device of this request, and the session that its last event fell into. */
+/** A device of this sender, and the session that its last event fell into. */
 interface Device {
   /** As sent, without quotes; empty for the device that is computed from the sender. */
   readonly bytes: Uint8Array;
@@ -55,7 +56,8 @@ interface Device {
 }
 
 /**
- * Writes the events of one request.
+ * Writes the events of one sender. Several requests may take turns, each beginning with {@link EventWriter.begin}
+ * and writing its rows without a pause.
  *
  * - A row that is not of the common shape leaves nothing behind: all questions are asked before the first byte
  *   is written.
@@ -65,9 +67,12 @@ export class EventWriter {
   last: Whereabouts | undefined;
   readonly #options: EventWriterOptions;
   readonly #reader = new TrackRowReader();
+  readonly #page = new PlainPage();
   readonly #head: Uint8Array;
   readonly #columns: Uint8Array;
-  readonly #arrival: Uint8Array;
+  #arrivedAt = NaN;
+  /** {@link #arrivedAt} as ISO text, once a row needed it. */
+  #arrival: Uint8Array | undefined;
   readonly #devices = new Map<number, Device>();
   readonly #names = new Map<number, Uint8Array>();
   /** Year, month and day of the last time read, as one number, and its midnight in ms since the epoch. */
@@ -81,7 +86,13 @@ export class EventWriter {
     const project = JSON.stringify(options.sender.project);
     this.#head = encoder.encode(`{"kind":"event","project_id":${project},"created_at":"`);
     this.#columns = encoder.encode(options.sender.columns);
-    this.#arrival = encoder.encode(new Date(options.arrivedAt).toISOString());
+  }
+
+  /** The next rows arrived at this time, ms since the epoch. */
+  begin(arrivedAt: number): void {
+    if (arrivedAt === this.#arrivedAt) return;
+    this.#arrivedAt = arrivedAt;
+    this.#arrival = undefined;
   }
 
   /**
@@ -100,28 +111,25 @@ export class EventWriter {
     if (device === undefined) return false;
     const identity = this.#identityOf(at, device.where);
     if (identity === null) return false;
-    const page = spans[Span.path] < 0 && spans[Span.referrer] < 0 ? "" : pageOf(bytes, spans);
-    this.#writeRecord({ bytes, device, page, hasInsertId: identity !== undefined }, unit);
+    this.#writeRecord({ bytes, device, hasInsertId: identity !== undefined }, unit);
     unit.close(this.#placeOf(time), identity);
     this.last = device.where;
     return true;
   }
 
-  #writeRecord(
-    of: { bytes: Uint8Array; device: Device; page: string; hasInsertId: boolean },
-    unit: Unit,
-  ): void {
+  #writeRecord(of: { bytes: Uint8Array; device: Device; hasInsertId: boolean }, unit: Unit): void {
     const { bytes, device } = of;
     const { spans } = this.#reader;
     const { writer } = unit;
-    const out = writer.room(fixedBytes + this.#head.length + device.idBytes.length * 2 + 6 * 256);
-    let at = writer.length;
-    at = put(out, at, this.#head);
+    // Every byte of the row is written at most twice: once in a column, once within its properties.
+    const room = fixedBytes + this.#head.length + this.#columns.length + 3 * device.idBytes.length;
+    const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));
+    let at = put(out, writer.length, this.#head);
     at = spans[Span.timestamp] < 0
-      ? put(out, at, this.#arrival)
+      ? put(out, at, this.#arrivalText())
       : copy(out, at, bytes, spans, Span.timestamp);
     at = put(out, at, idName);
-    this.#options.ids.writeNext(out, at);
+    this.#options.ids.writeNext(out, at, this.#arrivedAt);
     at += 36;
     if (of.hasInsertId) {
       at = put(out, at, insertIdName);
@@ -134,22 +142,43 @@ export class EventWriter {
     at = put(out, at, eventName);
     at = copy(out, at, bytes, spans, Span.name);
     at = put(out, at, profileName);
+    at = spans[Span.profileId] < 0
+      ? put(out, at, device.idBytes)
+      : copy(out, at, bytes, spans, Span.profileId);
+    out[at++] = quote;
+    at = this.#putPage(out, at, bytes);
+    out.set(this.#columns, at);
+    at = put(out, at + this.#columns.length, propertiesName);
+    if (spans[Span.properties] < 0) {
+      out[at++] = openBrace;
+      out[at++] = closeBrace;
+    } else {
+      out.set(bytes.subarray(spans[Span.properties], spans[Span.properties + 1]), at);
+      at += spans[Span.properties + 1] - spans[Span.properties];
+    }
+    out[at++] = closeBrace;
     writer.advance(at);
-    if (spans[Span.profileId] < 0) writer.raw(device.idBytes);
-    else writer.raw(bytes, spans[Span.profileId], spans[Span.profileId + 1]);
-    writer.byte(quote);
-    if (of.page !== "") writer.text(of.page);
-    writer.raw(this.#columns);
-    writer.raw(propertiesName);
-    if (spans[Span.properties] < 0) writer.ascii("{}");
-    else writer.raw(bytes, spans[Span.properties], spans[Span.properties + 1]);
-    writer.byte(closeBrace);
+  }
+
+  /** Columns of the page: cut from the bytes where the URL is plain, else read as the schema's path reads them. */
+  #putPage(out: Uint8Array, at: number, bytes: Uint8Array): number {
+    const { spans } = this.#reader;
+    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return at;
+    const plain = spans[Span.referrer] < 0
+      ? this.#page.read(bytes, spans[Span.path], spans[Span.path + 1])
+      : false;
+    if (plain) return this.#page.write(out, at);
+    const text = (span: number): string | undefined =>
+      spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
+    return at +
+      encoder.encodeInto(pageColumns(text(Span.path), text(Span.referrer)), out.subarray(at)).written;
   }
 
   /** Time of the event; NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */
   #timeOf(bytes: Uint8Array, spans: Int32Array): number {
     const start = spans[Span.timestamp];
-    const { arrivedAt, limits } = this.#options;
+    const { limits } = this.#options;
+    const arrivedAt = this.#arrivedAt;
     if (start < 0) return arrivedAt;
     if (spans[Span.timestamp + 1] - start !== 24) return NaN;
     const isIso = bytes[start + 4] === 0x2d && bytes[start + 7] === 0x2d && bytes[start + 10] === 0x54 &&
@@ -175,6 +204,10 @@ export class EventWriter {
     return fits ? time : NaN;
   }
 
+  #arrivalText(): Uint8Array {
+    return this.#arrival ??= encoder.encode(new Date(this.#arrivedAt).toISOString());
+  }
+
   #isKnownName(bytes: Uint8Array, spans: Int32Array): boolean {
     const start = spans[Span.name];
     const end = spans[Span.name + 1];
@@ -183,7 +216,8 @@ export class EventWriter {
     if (known !== undefined) return same(known, bytes, start, end);
     const name = decoder.decode(bytes.subarray(start, end));
     if (eventNameProblem(name) !== undefined) return false;
-    if (this.#names.size < maxKnown) this.#names.set(hash, bytes.slice(start, end));
+    if (this.#names.size >= maxKnown) this.#names.clear();
+    this.#names.set(hash, bytes.slice(start, end));
     return true;
   }
 
@@ -196,8 +230,8 @@ export class EventWriter {
     if (known !== undefined && time >= known.since && time < known.until) return known;
     const explicit = start < 0 ? undefined : decoder.decode(bytes.subarray(start, end));
     if (explicit !== undefined && explicitDevice(explicit) !== explicit) return undefined;
-    const { sender, arrivedAt } = this.#options;
-    const where = sender.locate(time, arrivedAt, { explicit });
+    const { sender } = this.#options;
+    const where = sender.locate(time, this.#arrivedAt, { explicit });
     const { since, until } = sender.steadySpan(time, explicit !== undefined);
     const device: Device = {
       bytes: start < 0 ? nothing : bytes.slice(start, end),
@@ -208,7 +242,8 @@ export class EventWriter {
       since,
       until,
     };
-    if (this.#devices.size < maxKnown || known !== undefined) this.#devices.set(hash, device);
+    if (this.#devices.size >= maxKnown) this.#devices.clear();
+    this.#devices.set(hash, device);
     return device;
   }
 
@@ -230,12 +265,6 @@ export class EventWriter {
     }
     return this.#place;
   }
-}
-
-function pageOf(bytes: Uint8Array, spans: Int32Array): string {
-  const text = (span: number): string | undefined =>
-    spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
-  return pageColumns(text(Span.path), text(Span.referrer));
 }
 
 function put(out: Uint8Array, at: number, piece: Uint8Array): number {

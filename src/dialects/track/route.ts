@@ -8,14 +8,15 @@ import type { Authority } from "../authority.ts";
 import type { BodyShape, Dialect, Inbound, Ingest, IngestRoute, Services } from "../dialect.ts";
 import { WeirError } from "../../base/errors.ts";
 import { type FindSender, TrackIngest } from "./apply.ts";
-import { Sender } from "./sender.ts";
+import { Senders } from "./sender.ts";
 import { UserAgents } from "./user_agent.ts";
 
-/** The dialect, with its cache of user agents. */
+/** The dialect, with its caches of user agents and senders. */
 export function createTrackDialect(authority: Authority): Dialect {
   const agents = new UserAgents();
+  const senders = new Senders();
   const open = (batchOnly: boolean) => (inbound: Inbound, services: Services): Promise<Ingest> =>
-    openTrack(inbound, services, { batchOnly, authority, agents });
+    openTrack(inbound, services, { batchOnly, authority, agents, senders });
   const single: IngestRoute = {
     method: "POST",
     path: "/track",
@@ -48,24 +49,28 @@ function batchLimits({ track }: Pick<Config, "track" | "limits">): Pick<BodyShap
 async function openTrack(
   inbound: Inbound,
   services: Services,
-  parts: { batchOnly: boolean; authority: Authority; agents: UserAgents },
+  parts: { batchOnly: boolean; authority: Authority; agents: UserAgents; senders: Senders },
 ): Promise<Ingest> {
-  const { batchOnly, authority, agents } = parts;
+  const { batchOnly, authority, agents, senders } = parts;
   const { headers } = inbound;
-  const device = agents.describe(headers.get("user-agent") ?? "unknown/1.0");
+  const { config, salts, ids } = services;
   const origin = headers.get("origin") ?? undefined;
   const findSender: FindSender = async (id, secret) => {
     const project = await authority.admitClient({ id, secret, origin });
-    return new Sender(project, inbound, { config: services.config, salts: services.salts, device });
+    return senders.find(project, inbound, { config, salts, ids, agents });
   };
   const options = { inbound, services, findSender, batchOnly };
   const clientId = headers.get("openpanel-client-id") ?? headers.get("mixan-client-id");
-  if (clientId === null) return new TrackIngest({ ...options, sender: undefined, refusal: undefined });
+  if (clientId === null) {
+    const anonymous = config.auth.enabled ? undefined : await findSender(undefined, undefined);
+    return new TrackIngest({ ...options, sender: undefined, anonymous, refusal: undefined });
+  }
   const secret = headers.get("openpanel-client-secret") ?? headers.get("mixan-client-secret") ?? undefined;
   try {
-    return new TrackIngest({ ...options, sender: await findSender(clientId, secret), refusal: undefined });
+    const sender = await findSender(clientId, secret);
+    return new TrackIngest({ ...options, sender, anonymous: undefined, refusal: undefined });
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
-    return new TrackIngest({ ...options, sender: undefined, refusal: error });
+    return new TrackIngest({ ...options, sender: undefined, anonymous: undefined, refusal: error });
   }
 }

@@ -14,12 +14,14 @@ export const Span = {
   path: 10,
   referrer: 12,
   insertId: 14,
+  rowStart: 16,
+  rowEnd: 17,
 } as const;
 
 const quote = 0x22, backslash = 0x5c, comma = 0x2c, colon = 0x3a;
 const openBrace = 0x7b, closeBrace = 0x7d, openBracket = 0x5b;
 
-const spanCount = 16;
+const spanCount = 18;
 const maxDepth = 32;
 const notPlain = plainTable();
 const keys = keyTable({
@@ -42,6 +44,8 @@ const falseWord = asciiBytes("false");
 const nullWord = asciiBytes("null");
 /** Members that change how a row is treated, in ways that the schema knows and this reader does not. */
 const rare = [
+  "clientId",
+  "clientSecret",
   "messageId",
   "groups",
   "path",
@@ -79,6 +83,8 @@ export class TrackRowReader {
     this.#at = start;
     this.#end = end;
     this.spans.fill(-1);
+    this.spans[Span.rowStart] = start;
+    this.spans[Span.rowEnd] = end;
     return this.#readRow() && this.#at === end && this.spans[Span.name] >= 0;
   }
 

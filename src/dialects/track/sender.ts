@@ -1,16 +1,20 @@
 /**
- * What is the same for all rows of one request: project, device of the sender, and the columns made from both.
+ * What is the same for all rows of a sender: project, device, and the columns made from both.
  * @module
  */
 
+import type { IdSource } from "../../base/ids.ts";
 import type { Config } from "../../config/schema.ts";
 import { deviceId } from "../../sessions/device_id.ts";
 import type { SaltStore } from "../../sessions/salts.ts";
 import { bucketTimes, sessionBucket, sessionId } from "../../sessions/session_id.ts";
 import type { Inbound } from "../dialect.ts";
-import type { DeviceColumns } from "./user_agent.ts";
+import { EventWriter } from "./event_writer.ts";
+import type { DeviceColumns, UserAgents } from "./user_agent.ts";
 
 const dayMs = 86_400_000;
+/** Devices and sessions remembered; past it all are forgotten. */
+const maxKnown = 4_096;
 
 /** A device and the session that an event of it belongs to. */
 export interface Whereabouts {
@@ -19,25 +23,31 @@ export interface Whereabouts {
   readonly sessionId: string;
 }
 
-/** The sender of one request. */
+/** What senders are made with. */
+export interface SenderOptions {
+  readonly config: Config;
+  readonly salts: SaltStore;
+  readonly ids: IdSource;
+  readonly device: DeviceColumns;
+}
+
+/** A sender: everybody with the same project, user agent, address and SDK. */
 export class Sender {
   readonly project: string;
   readonly isServer: boolean;
   /** JSON members, each with a leading comma, that every row of the request carries. */
   readonly columns: string;
+  /** Writes events of the common shape. */
+  readonly events: EventWriter;
   readonly #userAgent: string;
   readonly #ip: string;
   readonly #salts: SaltStore;
   readonly #timeoutMs: number;
   readonly #hashed = new Map<string, string>();
-  readonly #sessions = new Map<string, Map<number, Whereabouts>>();
+  readonly #sessions = new Map<string, Whereabouts>();
 
-  constructor(
-    project: string,
-    inbound: Inbound,
-    options: { config: Config; salts: SaltStore; device: DeviceColumns },
-  ) {
-    const { device, config, salts } = options;
+  constructor(project: string, inbound: Inbound, options: SenderOptions) {
+    const { device, config, salts, ids } = options;
     this.project = project;
     this.#userAgent = inbound.headers.get("user-agent") ?? "unknown/1.0";
     this.#ip = inbound.clientIp;
@@ -55,6 +65,7 @@ export class Sender {
       brand: device.brand,
       model: device.model,
     });
+    this.events = new EventWriter({ sender: this, ids, limits: config.track });
   }
 
   /**
@@ -66,12 +77,12 @@ export class Sender {
     const device = named.explicit ?? this.#hashedDevice(time, arrivedAt, named.ip ?? this.#ip);
     const hasSession = named.explicit !== undefined || !this.isServer;
     const bucket = hasSession ? sessionBucket(time, this.#timeoutMs) : NaN;
-    let buckets = this.#sessions.get(device);
-    if (buckets === undefined) this.#sessions.set(device, buckets = new Map());
-    let found = buckets.get(bucket);
+    const key = `${bucket} ${device}`;
+    let found = this.#sessions.get(key);
     if (found === undefined) {
       found = { deviceId: device, sessionId: hasSession ? sessionId(this.project, device, bucket) : "" };
-      buckets.set(bucket, found);
+      if (this.#sessions.size >= maxKnown) this.#sessions.clear();
+      this.#sessions.set(key, found);
     }
     return found;
   }
@@ -90,6 +101,7 @@ export class Sender {
     let id = this.#hashed.get(key);
     if (id === undefined) {
       id = deviceId({ userAgent: this.#userAgent, ip, project: this.project, salt });
+      if (this.#hashed.size >= maxKnown) this.#hashed.clear();
       this.#hashed.set(key, id);
     }
     return id;
@@ -108,4 +120,35 @@ function columnsOf(columns: Record<string, string>): string {
     .filter(([, value]) => value !== "")
     .map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`)
     .join("");
+}
+
+const maxSenders = 1_000;
+
+/** Senders seen lately, so that what is computed once for each is not computed for each request. */
+export class Senders {
+  readonly #known = new Map<string, Sender>();
+  /** Senders are made from settings: another configuration, other senders. */
+  #config: Config | undefined;
+
+  /** The sender of a request of this project. */
+  find(
+    project: string,
+    inbound: Inbound,
+    options: Omit<SenderOptions, "device"> & { agents: UserAgents },
+  ): Sender {
+    if (options.config !== this.#config) {
+      this.#known.clear();
+      this.#config = options.config;
+    }
+    const { headers, clientIp } = inbound;
+    const userAgent = headers.get("user-agent") ?? "unknown/1.0";
+    const sdk = [headers.get("openpanel-sdk-name"), headers.get("openpanel-sdk-version")];
+    const key = JSON.stringify([project, userAgent, clientIp, ...sdk]);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const sender = new Sender(project, inbound, { ...options, device: options.agents.describe(userAgent) });
+    if (this.#known.size >= maxSenders) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(key, sender);
+    return sender;
+  }
 }

@@ -1,0 +1,46 @@
+/**
+ * Counts rows by what became of them.
+ * @module
+ */
+
+import type { Metrics } from "../base/metrics.ts";
+import type { Outcomes } from "../base/outcome.ts";
+
+interface Count {
+  inc(by: number): void;
+}
+
+/** The row metrics of one dialect. */
+export class RowMeter {
+  readonly #dialect: string;
+  readonly #metrics: Metrics;
+  readonly #bytes: Count;
+  readonly #outcomes = new Map<string, Count>();
+
+  constructor(dialect: string, metrics: Metrics) {
+    this.#dialect = dialect;
+    this.#metrics = metrics;
+    this.#bytes = metrics.counter("weir_body_bytes_total").labels({ dialect });
+  }
+
+  /** Adds the outcomes of rows that are stored, or refused for good. */
+  count({ accepted, duplicates, rejected }: Outcomes): void {
+    if (accepted > duplicates) this.#outcome("accepted").inc(accepted - duplicates);
+    if (duplicates > 0) this.#outcome("duplicate").inc(duplicates);
+    for (const { reason } of rejected) this.#outcome(reason).inc(1);
+  }
+
+  /** Adds decoded bytes of bodies. */
+  countBytes(bytes: number): void {
+    this.#bytes.inc(bytes);
+  }
+
+  #outcome(outcome: string): Count {
+    let count = this.#outcomes.get(outcome);
+    if (count === undefined) {
+      count = this.#metrics.counter("weir_rows_total").labels({ dialect: this.#dialect, outcome });
+      this.#outcomes.set(outcome, count);
+    }
+    return count;
+  }
+}
