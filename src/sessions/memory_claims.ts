@@ -15,8 +15,8 @@ interface Entry {
   until: number;
 }
 
-/** How many entries are looked at for expiry with each call, so that no single call is slow. */
-const sweepStep = 64;
+/** Entries looked at for expiry with each claim asked for: more than one, or they would pile up. */
+const sweptPerClaim = 4;
 
 /**
  * Claims in a map.
@@ -43,7 +43,7 @@ export class MemoryClaims implements Claims {
   }
 
   take(requests: readonly ClaimRequest[]): Promise<ClaimAnswer[]> {
-    this.#forgetSome();
+    this.#forgetSome(sweptPerClaim * requests.length);
     return Promise.resolve(requests.map((request) => this.#takeOne(request)));
   }
 
@@ -88,10 +88,10 @@ export class MemoryClaims implements Claims {
   }
 
   /** A pending entry past its time is kept a while longer, so that its take-over is seen as one. */
-  #forgetSome(): void {
+  #forgetSome(entries: number): void {
     const now = this.#clock.monotonic();
     this.#sweep ??= this.#entries.entries();
-    for (let i = 0; i < sweepStep; i++) {
+    for (let i = 0; i < entries; i++) {
       const { value, done } = this.#sweep.next();
       if (done) {
         this.#sweep = undefined;

@@ -5,9 +5,12 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { dirname } from "node:path";
 import { dayOf } from "../base/record.ts";
 
 const dayMs = 86_400_000;
+const dayForm = /^\d{4}-\d{2}-\d{2}$/;
+const saltForm = /^[0-9a-f]{32}$/;
 
 /** Where {@link SaltStore} keeps its salts, and for how long. */
 export interface SaltOptions {
@@ -76,23 +79,31 @@ function readSalts(path: string): Record<string, string> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
-  const value: unknown = JSON.parse(text);
-  const entries: [string, unknown][] = value !== null && typeof value === "object"
-    ? Object.entries(value)
-    : [["", value]];
-  if (!entries.every(([day, salt]) => /^\d{4}-\d{2}-\d{2}$/.test(day) && typeof salt === "string")) {
-    throw new SyntaxError("Cannot read the salts: file must map days to strings: it holds something else");
+  const entries = entriesOf(text);
+  if (!entries.every(([day, salt]) => dayForm.test(day) && typeof salt === "string" && saltForm.test(salt))) {
+    throw new SyntaxError("Cannot read the salts: file must map days to salts of 32 hex digits: it does not");
   }
-  return value as Record<string, string>;
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+/** Says nothing of the text where it is no JSON: it may hold salts. */
+function entriesOf(text: string): [string, unknown][] {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isMap = value !== null && typeof value === "object" && !Array.isArray(value);
+    return isMap ? Object.entries(value) : [["", value]];
+  } catch {
+    return [["", text]];
+  }
 }
 
 function writeSalts(path: string, salts: Map<string, string>): void {
   const temporary = `${path}.tmp`;
   using file = Deno.openSync(temporary, { write: true, create: true, truncate: true, mode: 0o600 });
-  file.writeSync(new TextEncoder().encode(JSON.stringify(Object.fromEntries(salts), null, 2) + "\n"));
+  const bytes = new TextEncoder().encode(JSON.stringify(Object.fromEntries(salts), null, 2) + "\n");
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
   file.syncSync();
   Deno.renameSync(temporary, path);
-  const directory = path.slice(0, path.lastIndexOf("/")) || ".";
-  using parent = Deno.openSync(directory, { read: true });
+  using parent = Deno.openSync(dirname(path), { read: true });
   parent.syncSync();
 }
