@@ -6,7 +6,7 @@
 /**
  * One stretch of bytes: what was kept of the chunks before, and the last chunk.
  *
- * - The buffer is less than twice as large as the most that was ever kept, plus one chunk.
+ * - The buffer is at most twice as large as the most that was kept, the chunk behind it and one byte.
  * - Each byte is moved a constant number of times, however small the chunks are.
  */
 export class ChunkBuffer {
@@ -35,13 +35,16 @@ export class ChunkBuffer {
     return at;
   }
 
-  /** Brings `bytes[from, to)` to the front of a buffer that has room behind it. */
+  /**
+   * Brings `bytes[from, to)` to the front of a buffer that has room behind it. One byte stays free before it, where a
+   * window puts its bracket.
+   */
   #makeRoom(from: number, to: number, more: number): number {
     const kept = this.bytes.subarray(from, to);
-    const needed = kept.length + more;
+    const needed = 1 + kept.length + more;
     // Half the buffer is free after each move, so that many small chunks do not move the same bytes each time.
     if (needed * 2 > this.#own.length) this.#own = new Uint8Array(needed * 2);
-    this.#own.set(kept);
-    return kept.length;
+    this.#own.set(kept, 1);
+    return 1 + kept.length;
   }
 }

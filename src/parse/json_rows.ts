@@ -171,6 +171,7 @@ export class JsonRows implements RowSource {
     let at = from;
     let isDone = false;
     this.#outer.resume(from);
+    this.#scanner.forget();
     try {
       while (at < bytes.length) {
         if (this.#state === "row") {

@@ -9,6 +9,7 @@ import { comma, openBrace, openBracket, Scanner, skipSpace, trimEnd } from "./sc
 import { type RowLimits, type RowSource, type RowWindow, WindowBuilder } from "./window.ts";
 
 const lineFeed = 0x0a;
+const space = 0x20;
 
 /**
  * Reads an NDJSON body. Lines end with `\n` or `\r\n`, the last one also without; lines of white space are no rows.
@@ -71,18 +72,15 @@ export class NdjsonRows implements RowSource {
     const window = this.#window;
     let isDone = false;
     try {
-      let stop = bytes.indexOf(lineFeed, from);
-      while (stop >= 0 || (isEnd && this.#lineFrom < bytes.length)) {
-        if (stop < 0) stop = bytes.length;
+      const stops = takeLineFeeds(bytes, from);
+      if (isEnd && this.#lineFrom < bytes.length) stops.push(bytes.length);
+      this.#scanner.reset();
+      for (const stop of stops) {
         this.#checkBytes(stop);
-        const start = skipSpace(bytes, this.#lineFrom, stop);
-        if (start < stop) {
-          if (window.isTooSmallFor(stop)) yield window.take(bytes);
-          this.#addRow(bytes, start, stop);
-          if (window.isFull) yield window.take(bytes);
-        }
+        if (window.isTooSmallFor(stop)) yield window.take(bytes);
+        this.#readLine(bytes, stop);
         this.#lineFrom = stop + 1;
-        stop = bytes.indexOf(lineFeed, stop + 1);
+        if (window.isFull) yield window.take(bytes);
       }
       this.#checkBytes(bytes.length);
       if (window.count > 0) yield window.take(bytes);
@@ -95,22 +93,31 @@ export class NdjsonRows implements RowSource {
     }
   }
 
-  /** Adds the line that begins at `start` and stops at `stop`. */
-  #addRow(bytes: Uint8Array, start: number, stop: number): void {
+  /** Adds the line that stops at `stop`, unless it is blank. */
+  #readLine(bytes: Uint8Array, stop: number): void {
+    const scanner = this.#scanner;
+    scanner.hasUnicodeEscape = false;
+    const isWhole = scanner.scan(bytes, this.#lineFrom, bytes.length) === stop && scanner.isAtRest;
+    const start = skipSpace(bytes, this.#lineFrom, stop);
+    if (start >= stop) {
+      if (stop < bytes.length) bytes[stop] = space;
+      return;
+    }
     if (this.#rows === this.#limits.maxRows) throw tooManyRows(this.#limits.maxRows);
     const end = trimEnd(bytes, start, stop);
-    const scanner = this.#scanner;
-    scanner.reset();
-    const at = scanner.scan(bytes, start, end);
-    let reason: string | undefined;
-    if (at < end) {
-      const isOpening = bytes[at] === openBrace || bytes[at] === openBracket;
-      reason = isOpening ? `Nested too deeply: at most ${this.#limits.maxDepth} levels` : "Not valid JSON";
-    } else if (scanner.depth > 0 || scanner.isInString) reason = "Not valid JSON";
+    const reason = isWhole ? undefined : this.#findReason(bytes, start, end);
     this.#window.add(start, end, stop, scanner.hasUnicodeEscape, reason);
-    // So the rows of a window are a list with commas, and are parsed in one call like those of a JSON body.
-    if (stop < bytes.length) bytes[stop] = comma;
     this.#rows++;
+    // A broken line must not cost the next one.
+    if (!isWhole) scanner.reset();
+  }
+
+  /** Why a line that the scan did not pass from end to end is no JSON. */
+  #findReason(bytes: Uint8Array, start: number, end: number): string {
+    this.#scanner.reset();
+    const at = this.#scanner.scan(bytes, start, end);
+    const isOpening = at < end && (bytes[at] === openBrace || bytes[at] === openBracket);
+    return isOpening ? `Nested too deeply: at most ${this.#limits.maxDepth} levels` : "Not valid JSON";
   }
 
   #checkBytes(stop: number): void {
@@ -131,4 +138,17 @@ export class NdjsonRows implements RowSource {
     this.#failure = error;
     return error;
   }
+}
+
+/**
+ * Finds the line feeds from `from` on, and puts commas in their place. So the rows of a window are a list like those
+ * of a JSON body: scanned ahead over many lines, and parsed in one call.
+ */
+function takeLineFeeds(bytes: Uint8Array, from: number): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(lineFeed, from); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
+    bytes[at] = comma;
+    places.push(at);
+  }
+  return places;
 }

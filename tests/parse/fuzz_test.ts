@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import * as fc from "fast-check";
+import { isDeepStrictEqual } from "node:util";
 import { TextMaker } from "./json_texts.ts";
 import {
   assertSameVerdict,
@@ -47,6 +48,29 @@ Deno.test("JsonRows says what JSON.parse says of bodies from a seed, valid and b
     ]
   ) {
     assertEquals([kind, counts[kind] > 50], [kind, true]);
+  }
+});
+
+Deno.test("JsonRows says what JSON.parse says of large bodies from a seed, valid and broken, in pieces", () => {
+  for (let seed = 0; seed < 250; seed++) {
+    const maker = new TextMaker(seed);
+    const indent = maker.pick(["", "", "\n", "\r\n  "]);
+    const rows = Array.from({ length: 100 + maker.below(900) }, () => indent + maker.value(3));
+    const text = `{"a":${maker.value(2)},"events":[${rows.join(",")}],"b":${
+      maker.list(2, maker.below(200))
+    }}`;
+    const body = maker.bytes(seed % 2 === 0 ? text : maker.broken(text));
+    const expected = judge(body, ["events"]);
+    for (
+      const chunks of [
+        [body.slice()],
+        inPieces(body, 65536),
+        inPieces(body, 4096 + maker.below(8000)),
+        cutAt(body, maker.cuts(body.length, 4)),
+      ]
+    ) {
+      assertSameVerdict(readJson(chunks, ["events"], { windowBytes: 3000 }), expected, body);
+    }
   }
 });
 
@@ -98,6 +122,30 @@ Deno.test("NdjsonRows says what JSON.parse says of lines from a seed, valid and 
     const expected = judgeLines(body);
     for (const chunks of [[body.slice()], inPieces(body, 1), cutAt(body, maker.cuts(body.length, 4))]) {
       assertEquals(readLines(chunks, smallWindows), expected, JSON.stringify(new TextDecoder().decode(body)));
+    }
+  }
+});
+
+Deno.test("NdjsonRows says what JSON.parse says of large bodies from a seed, valid and broken, in pieces", () => {
+  for (let seed = 0; seed < 250; seed++) {
+    const maker = new TextMaker(seed);
+    const brokenOneIn = maker.pick([2, 50, 100_000]);
+    const lines = Array.from({ length: 100 + maker.below(900) }, () => {
+      const line = maker.value(3).replaceAll(/[\n\r]/g, " ");
+      return maker.below(brokenOneIn) === 0 ? maker.broken(line) : line;
+    });
+    const body = maker.bytes(lines.join(maker.pick(["\n", "\n", "\r\n", "\n \n"])) + maker.pick(["", "\n"]));
+    const expected = judgeLines(body);
+    for (
+      const chunks of [
+        [body.slice()],
+        inPieces(body, 65536),
+        inPieces(body, 4096),
+        cutAt(body, maker.cuts(body.length, 4)),
+      ]
+    ) {
+      const actual = readLines(chunks, { windowBytes: 3000 });
+      if (!isDeepStrictEqual(actual, expected)) assertEquals(actual, expected, `seed ${seed}`);
     }
   }
 });

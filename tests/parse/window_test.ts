@@ -77,3 +77,10 @@ Deno.test("RowWindow.settle() lets an NDJSON window with malformed rows pass", (
   window.settle();
   assertEquals([0, 1, 2].map((i) => window.malformed(i)), [undefined, "Not valid JSON", undefined]);
 });
+
+Deno.test("RowWindow.isFlawed() knows what the scan has seen, without parsing", () => {
+  const window = ndjsonWindow("1\n[\nx\n");
+  assertEquals([0, 1, 2].map((i) => window.isFlawed(i)), [false, true, false]);
+  window.settle();
+  assertEquals([0, 1, 2].map((i) => window.isFlawed(i)), [false, true, true]);
+});

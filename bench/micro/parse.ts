@@ -1,0 +1,219 @@
+/**
+ * The chunked parser, to values: a body of 10 MiB in chunks of 64 KiB, against `JSON.parse` of the whole, which has it
+ * in one piece from the start, and against two streaming parsers from npm, fed the same chunks.
+ *
+ *     deno run --allow-read --allow-env --allow-sys bench/micro/parse.ts [rounds]
+ *
+ * A round runs every arm three times and keeps the fastest, which other work on the machine has disturbed least.
+ *
+ * @module
+ */
+
+import { Readable } from "node:stream";
+import { JSONParser } from "npm:@streamparser/json@0.0.26";
+import chain from "npm:stream-chain@4.4.1";
+import { pick } from "npm:stream-json@3.8.0/filters/pick.js";
+import { parser } from "npm:stream-json@3.8.0/parser.js";
+import { streamArray } from "npm:stream-json@3.8.0/streamers/stream-array.js";
+import { JsonRows } from "../../src/parse/json_rows.ts";
+import { NdjsonRows } from "../../src/parse/ndjson_rows.ts";
+import { Scanner } from "../../src/parse/scanner.ts";
+import type { RowLimits, RowSource } from "../../src/parse/window.ts";
+import { type Comparison, figure, median, worst } from "../comparison.ts";
+
+const limits: RowLimits = {
+  maxRows: Infinity,
+  maxRowBytes: 1 << 20,
+  maxDepth: 64,
+  maxEnvelopeBytes: 65536,
+  windowRows: 50,
+  windowBytes: 256 * 1024,
+  maxBodyBytes: Infinity,
+};
+
+interface Row {
+  payload: { name: string; properties: { width: number } };
+}
+
+/** A body, whole and in chunks. */
+interface Body {
+  readonly whole: Uint8Array;
+  readonly chunks: Uint8Array[];
+}
+
+const words = "the quick brown fox jumps over a lazy dog while seven wizards mix éclairs and count 42 stars"
+  .split(" ");
+
+/** Rows of about 290 bytes whose texts and numbers differ in length, from a seed. */
+function makeRows(bytes: number): string[] {
+  let seed = 7;
+  const below = (end: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return (seed >>> 8) % end;
+  };
+  const text = (most: number): string =>
+    Array.from({ length: 1 + below(most) }, () => words[below(words.length)]).join(" ");
+  const rows: string[] = [];
+  for (let size = 0; size < bytes; size += rows.at(-1)!.length + 1) {
+    const path = "/" + text(4).replaceAll(" ", "/");
+    const properties = {
+      path,
+      title: text(8),
+      referrer: `https://example.com${path}?utm=${below(1e6)}`,
+      width: below(4000),
+      ratio: below(1000) / 100,
+      plan: words[below(words.length)],
+      items: [below(10), below(100)],
+      signedIn: below(2) === 0,
+      note: below(4) === 0 ? `"${text(6)}"` : null,
+    };
+    rows.push(JSON.stringify({ type: "track", payload: { name: "screen_view", properties } }));
+  }
+  return rows;
+}
+
+function makeBody(text: string): Body {
+  const whole = new TextEncoder().encode(text);
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < whole.length; at += 65536) chunks.push(whole.subarray(at, at + 65536));
+  return { whole, chunks };
+}
+
+/** What every arm does with a row, so that none may leave out the work. */
+function look(row: unknown): number {
+  const { payload } = row as Row;
+  return payload.name.length + payload.properties.width;
+}
+
+function readRows(source: RowSource, { chunks }: Body): number {
+  let sum = 0;
+  const take = (windows: ReturnType<RowSource["push"]>): void => {
+    for (const window of windows) {
+      for (let i = 0; i < window.count; i++) sum += look(window.value(i));
+    }
+  };
+  for (const chunk of chunks) take(source.push(chunk));
+  take(source.finish());
+  return sum;
+}
+
+function parseWhole({ whole }: Body): number {
+  const { events } = JSON.parse(new TextDecoder().decode(whole)) as { events: unknown[] };
+  return events.reduce((sum: number, row) => sum + look(row), 0);
+}
+
+function readWithStreamparser({ chunks }: Body): number {
+  let sum = 0;
+  const json = new JSONParser({ paths: ["$.events.*"], keepStack: false });
+  json.onValue = ({ value }) => void (sum += look(value));
+  for (const chunk of chunks) json.write(chunk);
+  return sum;
+}
+
+async function readWithStreamJson({ chunks }: Body): Promise<number> {
+  let sum = 0;
+  const rows = chain([parser({ streamValues: false }), pick({ filter: "events" }), streamArray()]);
+  rows.on("data", ({ value }: { value: unknown }) => void (sum += look(value)));
+  const end = Promise.withResolvers<void>();
+  rows.on("end", () => end.resolve());
+  rows.on("error", end.reject);
+  Readable.from(chunks).pipe(rows);
+  await end.promise;
+  return sum;
+}
+
+/** Finds the rows and does nothing with them. */
+function scanOnly({ whole }: Body): number {
+  const scanner = new Scanner(64);
+  scanner.enter();
+  scanner.enter();
+  let rows = 0;
+  for (let at = '{"events":['.length; at < whole.length; at++) {
+    at = scanner.scan(whole, at, whole.length);
+    rows++;
+    if (whole[at] === 0x5d) break;
+  }
+  return rows;
+}
+
+type Arm = "weir" | "ndjson" | "whole" | "streamparser" | "stream_json" | "scan";
+
+/** Milliseconds of each arm, run in turn. */
+async function measure(rounds: number): Promise<Record<Arm, number[]>> {
+  const rows = makeRows(10 * 1024 * 1024);
+  const json = makeBody(`{"events":[${rows.join(",")}]}`);
+  const lines = rows.join("\n");
+  const expected = parseWhole(json);
+  const arms: Record<Arm, (body: Body) => number | Promise<number>> = {
+    weir: (body) => readRows(new JsonRows({ rowsKey: "events", limits }), body),
+    ndjson: (body) => readRows(new NdjsonRows({ limits }), body),
+    whole: parseWhole,
+    streamparser: readWithStreamparser,
+    stream_json: readWithStreamJson,
+    scan: (body) => scanOnly(body) === rows.length ? expected : NaN,
+  };
+  const times: Record<Arm, number[]> = {
+    weir: [],
+    whole: [],
+    streamparser: [],
+    stream_json: [],
+    ndjson: [],
+    scan: [],
+  };
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, run] of Object.entries(arms) as [Arm, (body: Body) => number | Promise<number>][]) {
+      let best = Infinity;
+      for (let time = 0; time < 3; time++) {
+        // Line feeds are overwritten when rows are read, so that each run needs its own.
+        const body = name === "ndjson" ? makeBody(lines) : json;
+        const start = performance.now();
+        const sum = await run(body);
+        best = Math.min(best, performance.now() - start);
+        if (sum !== expected) throw new Error(`The arm ${name} read other rows than JSON.parse`);
+      }
+      // The first round warms up.
+      if (round >= 0) times[name].push(best);
+    }
+  }
+  const megabytes = json.whole.length / 1e6;
+  for (const [name, values] of Object.entries(times)) {
+    const ms = median(values);
+    say(`${name.padEnd(14)} ${figure(ms, " ms")}, ${figure(megabytes / ms * 1000, " MB/s")}`);
+  }
+  return times;
+}
+
+/** The chunked parser's figures, a ratio of speeds each. */
+export async function compareParsers(rounds: number): Promise<Comparison[]> {
+  const times = await measure(rounds);
+  const bars: [Arm, string, number, number][] = [
+    ["whole", "JSON.parse of the whole", 0.65, 1],
+    ["streamparser", "@streamparser/json", 5, 5],
+    ["stream_json", "stream-json", 12, 12],
+  ];
+  return bars.map(([arm, against, bar, goal]) => ({
+    row: "parse",
+    what: "chunked parser to values, 10 MiB in 64 KiB chunks",
+    against,
+    unit: "x",
+    better: "more",
+    bar,
+    goal,
+    values: times[arm].map((ms, round) => ms / times.weir[round]),
+    detail: `${figure(median(times[arm]), " ms")} against ${figure(median(times.weir), " ms")}`,
+  }));
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+}
+
+if (import.meta.main) {
+  for (const comparison of await compareParsers(Number(Deno.args[0] ?? 7))) {
+    const { against, values, unit, bar, goal } = comparison;
+    say(
+      `against ${against}: ${figure(median(values), unit)}, worst ${figure(worst(comparison), unit)} ` +
+        `(bar ${bar}, goal ${goal})`,
+    );
+  }
+}
