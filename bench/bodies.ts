@@ -32,6 +32,8 @@ export type NextRequest = () => Uint8Array;
 
 const encoder = new TextEncoder();
 const idDigits = 10;
+/** Client id of every request: published clients send theirs as a header. */
+export const clientId = "6f2c0f6e-3d0b-4f43-9a57-0d0a3a0f9b11";
 
 /**
  * Makes the sources of all connections of one arm.
@@ -88,7 +90,8 @@ export function ndjsonLines(count: number, now: number): Uint8Array<ArrayBuffer>
 
 function head(path: string, contentLength: number): string {
   return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n` +
-    `user-agent: weir-bench/1.0\r\ncontent-length: ${contentLength}\r\n\r\n`;
+    `user-agent: weir-bench/1.0\r\nopenpanel-client-id: ${clientId}\r\n` +
+    `content-length: ${contentLength}\r\n\r\n`;
 }
 
 function traceRequests(plan: BodyPlan & { kind: "trace" }, connections: number, now: number): NextRequest[] {

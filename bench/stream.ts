@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ndjsonLines } from "./bodies.ts";
+import { clientId, ndjsonLines } from "./bodies.ts";
 
 /** What came of one body. */
 export interface StreamResult {
@@ -27,7 +27,9 @@ async function streamEvents(url: string, leastBytes: number): Promise<StreamResu
   const start = performance.now();
   const verdicts = readVerdicts(connection);
   const head = `POST /track/batch HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n` +
-    `content-type: application/x-ndjson\r\ncontent-length: ${pieces * piece.length}\r\n\r\n`;
+    `content-type: application/x-ndjson\r\nopenpanel-client-id: ${clientId}\r\ncontent-length: ${
+      pieces * piece.length
+    }\r\n\r\n`;
   await writeAll(connection, new TextEncoder().encode(head));
   for (let i = 0; i < pieces; i++) await writeAll(connection, piece);
   return {

@@ -11,6 +11,9 @@ import { inRounds, type Pace, type Row } from "../row.ts";
 /** 2000 events and just under the limit of 10 MiB. */
 const large = { kind: "batch", events: 2000, fillerBytes: 4900 } as const;
 
+/** So many that a request never waits for a connection of its own. */
+const connections = 256;
+
 /** p99 of single events beside large batches over p99 alone. */
 export const fairnessRow: Row = {
   name: "fairness",
@@ -41,7 +44,7 @@ async function smallRequests(withLarge: boolean, pace: Pace): Promise<LatencySum
   const durationMs = pace.armMs / 2;
   const job = { url: weir.url, warmupMs: pace.warmupMs };
   const [small, big] = await Promise.all([
-    offer({ ...job, body: { kind: "single" }, connections: 16, rate: 500, durationMs }),
+    offer({ ...job, body: { kind: "single" }, connections, rate: 500, durationMs }),
     // A little longer, so that no small request is alone at the end.
     withLarge ? offer({ ...job, body: large, connections: 2, durationMs: durationMs + 1000 }) : undefined,
   ]);
