@@ -5,6 +5,7 @@
 
 import { createAdminRouter } from "./admin/admin_router.ts";
 import { type Check, judge } from "./admin/health.ts";
+import { BufferPool } from "./base/buffer_pool.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { WeirError } from "./base/errors.ts";
 import { IdSource } from "./base/ids.ts";
@@ -23,6 +24,9 @@ import { createRouter } from "./receive/server.ts";
 import { StallWatch } from "./receive/stall_watch.ts";
 import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
+
+/** Buffers kept for reuse; a constant part of the daemon's memory. */
+const pooledBytes = 16 * 1024 * 1024;
 
 /** What a daemon is started with. */
 export interface DaemonOptions {
@@ -147,6 +151,7 @@ export class Daemon {
       journal: store.journal,
       flusher: store.flusher,
       admission: this.#admission,
+      buffers: new BufferPool(pooledBytes),
       stalls: new StallWatch(() => config().limits, this.#clock),
       idempotency: new Idempotency(store.indexes),
     };

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { BufferPool } from "./base/buffer_pool.ts";
 import { Outcomes } from "./base/outcome.ts";
 import { Unit } from "./base/record.ts";
 import type { BodyShape, Inbound, Ingest, IngestRoute, Reply } from "./dialects/dialect.ts";
@@ -57,7 +58,7 @@ export async function ingest(
   );
   const session = await route.open(inbound, house);
   const small = format === "json" ? await readSmallBody(request, stalls) : undefined;
-  const common = small && takeCommonShape(small, session);
+  const common = small && takeCommonShape(small, session, house.buffers);
   const limits = rowLimits(shape, config.limits);
   const maxBytes = format === "json" ? shape.maxBytes : Infinity;
   const chunks = small ? inPieces([small]) : readBody(request, { maxBytes, stalls });
@@ -81,18 +82,19 @@ interface Taken {
 }
 
 /** A small body of the dialect's most common shape: one row, dispatched straight from its bytes. */
-function takeCommonShape(body: Uint8Array, session: Ingest): Taken | undefined {
-  const taken = { unit: new Unit(2 * body.length + 1_024), outcomes: new Outcomes() };
-  return isUtf8(body, 0, body.length) && session.takeWhole?.(body, taken.unit, taken.outcomes)
-    ? taken
-    : undefined;
+function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool): Taken | undefined {
+  if (session.takeWhole === undefined || !isUtf8(body, 0, body.length)) return undefined;
+  const taken = { unit: new Unit(2 * body.length + 1_024, buffers), outcomes: new Outcomes() };
+  if (session.takeWhole(body, taken.unit, taken.outcomes)) return taken;
+  taken.unit.writer.free();
+  return undefined;
 }
 
 /** A JSON body: every window dispatched as it closes, all of it stored at the end. */
 async function takeBody(passage: Passage): Promise<Response> {
-  const { shape, session, lease } = passage;
+  const { house, shape, session, lease } = passage;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
-  const taken = { unit: new Unit(2 * lease.held + 1_024), outcomes: new Outcomes() };
+  const taken = { unit: new Unit(2 * lease.held + 1_024, house.buffers), outcomes: new Outcomes() };
   const dispatch = async (window: RowWindow): Promise<void> => {
     await session.take(window, taken.unit, taken.outcomes);
     window.settle();
@@ -109,23 +111,31 @@ async function takeBody(passage: Passage): Promise<Response> {
 async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Response> {
   const { reply, stored } = store(unit, outcomes, passage);
   await stored;
+  unit.writer.free();
   passage.meter.count(outcomes);
   return toResponse(reply);
 }
 
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
 function takeStream(passage: Passage, held: DisposableStack): Response {
-  const { session } = passage;
+  const { session, house, meter } = passage;
   const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
   const run = async (): Promise<void> => {
     for await (const window of windows(passage, rows)) {
-      const unit = new Unit(window.bytes.length);
+      const unit = new Unit(2 * (window.end(window.count - 1) - window.start(0)) + 1_024, house.buffers);
       const outcomes = new Outcomes();
       await session.take(window, unit, outcomes);
       const { stored } = store(unit, outcomes, { ...passage, key: undefined });
       const last = window.firstIndex + window.count - 1;
-      await verdicts.add(last, outcomes, stored.then(() => passage.meter.count(outcomes)));
+      await verdicts.add(
+        last,
+        outcomes,
+        stored.then(() => {
+          unit.writer.free();
+          meter.count(outcomes);
+        }),
+      );
     }
   };
   run()

@@ -3,21 +3,27 @@
  * @module
  */
 
+import type { BufferPool } from "./buffer_pool.ts";
+
 const encoder = new TextEncoder();
+const nothing = new Uint8Array(0);
 /** Below this many characters a loop beats a call into the runtime. */
 const shortText = 24;
 
 /** Appends bytes and texts to one buffer that grows by doubling. */
 export class ByteWriter {
+  readonly #pool: BufferPool | undefined;
   #buffer: Uint8Array<ArrayBuffer>;
   #length: number;
 
   /**
    * @param capacity First size in bytes.
    * @param reserved Bytes left free at the front, for a header that is known later.
+   * @param pool Where its buffers come from, and go to in the end; without one they are made and left.
    */
-  constructor(capacity: number, reserved = 0) {
-    this.#buffer = new Uint8Array(Math.max(capacity, reserved + 64));
+  constructor(capacity: number, reserved = 0, pool?: BufferPool) {
+    this.#pool = pool;
+    this.#buffer = this.#newBuffer(Math.max(capacity, reserved + 64));
     this.#length = reserved;
   }
 
@@ -90,6 +96,13 @@ export class ByteWriter {
     this.#length = length;
   }
 
+  /** Gives the buffer back; it must not be used any more, and no view of it may be left. */
+  free(): void {
+    this.#pool?.give(this.#buffer);
+    this.#buffer = nothing;
+    this.#length = 0;
+  }
+
   /** Takes out `[start, end)`; what follows moves up. */
   remove(start: number, end: number): void {
     this.#buffer.copyWithin(start, end, this.#length);
@@ -104,8 +117,13 @@ export class ByteWriter {
   #ensure(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    const grown = this.#newBuffer(Math.max(needed, this.#buffer.length * 2));
     grown.set(this.#buffer.subarray(0, this.#length));
+    this.#pool?.give(this.#buffer);
     this.#buffer = grown;
+  }
+
+  #newBuffer(bytes: number): Uint8Array<ArrayBuffer> {
+    return this.#pool?.take(bytes) ?? new Uint8Array(bytes);
   }
 }

@@ -9,6 +9,7 @@
  */
 
 import { createHash } from "node:crypto";
+import type { BufferPool } from "./buffer_pool.ts";
 import { ByteWriter } from "./byte_writer.ts";
 
 /** What kinds there are, who owns a record of that kind, and the folder its parts go to. */
@@ -134,9 +135,12 @@ export class Unit {
   readonly identities: (Identity | undefined)[] = [];
   #open: number;
 
-  /** @param capacity First size of the buffer, in bytes. */
-  constructor(capacity = 4096) {
-    this.writer = new ByteWriter(capacity, frameHeaderBytes);
+  /**
+   * @param capacity First size of the buffer, in bytes.
+   * @param pool Where buffers come from.
+   */
+  constructor(capacity = 4096, pool?: BufferPool) {
+    this.writer = new ByteWriter(capacity, frameHeaderBytes, pool);
     this.#open = frameHeaderBytes;
   }
 

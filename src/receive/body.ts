@@ -91,17 +91,18 @@ function cutOff(cause?: unknown): WeirError {
 
 async function readWhole(request: Request, announced: number, stalls: StallWatch): Promise<Uint8Array> {
   if (announced === 0) return new Uint8Array(0);
-  const late = Promise.withResolvers<never>();
-  using _watch = stalls.watch((reason) => late.reject(new WeirError("stalled", reason)));
-  const whole = request.bytes();
-  whole.catch(() => undefined);
-  try {
-    const bytes = await Promise.race([whole, late.promise]);
-    if (bytes.length !== announced) throw cutOff();
-    return bytes;
-  } catch (error) {
-    throw error instanceof WeirError ? error : cutOff(error);
-  }
+  const bytes = await new Promise<Uint8Array>((resolve, reject) => {
+    const watch = stalls.watch((reason) => reject(new WeirError("stalled", reason)));
+    request.bytes().then((whole) => {
+      watch[Symbol.dispose]();
+      resolve(whole);
+    }, (error) => {
+      watch[Symbol.dispose]();
+      reject(cutOff(error));
+    });
+  });
+  if (bytes.length !== announced) throw cutOff();
+  return bytes;
 }
 
 async function* readChunks(

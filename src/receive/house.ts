@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { BufferPool } from "../base/buffer_pool.ts";
 import type { Services } from "../dialects/dialect.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Journal } from "../journal/append.ts";
@@ -15,6 +16,8 @@ export interface House extends Services {
   readonly journal: Journal;
   readonly flusher: Pick<Flusher, "poke">;
   readonly admission: Admission;
+  /** Buffers of records on their way to the journal. */
+  readonly buffers: BufferPool;
   readonly stalls: StallWatch;
   readonly idempotency: Idempotency;
 }

@@ -72,16 +72,19 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
       app.on(route.method, route.path, handle);
     }
   }
+  // A router of its own: a path with one handler is dispatched without a chain.
+  const others = new Hono();
   for (const [path, { dialect, methods }] of allowed) {
     if (methods.has("GET")) methods.add("HEAD");
     const allow = [...methods].sort().join(", ");
-    app.all(path, () =>
+    others.all(path, () =>
       errorResponse(
         new WeirError("method_not_allowed", `Method must be ${allow}`, { headers: { allow } }),
         dialect,
       ));
   }
-  app.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
+  others.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
+  app.notFound(({ req }) => others.fetch(req.raw));
   app.onError((error) => {
     house.log.error("Request failed", { error: describeError(error) });
     return errorResponse(toWeirError(error), undefined);
