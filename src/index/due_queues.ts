@@ -4,7 +4,7 @@
  * @module
  */
 
-import { requestFlag, requestInt } from "./request_rows.ts";
+import { requestFlag, requestInt, requestNumber } from "./request_rows.ts";
 import { none, Slab, SlabLists } from "./slab.ts";
 
 const ends = { first: 0, last: 1 } as const;
@@ -49,23 +49,22 @@ export class DueQueues {
     this.#queues.append(this.#enterQueue(request, place.isComplete), request);
   }
 
-  /** The request is due again as it was: where it does not wait already, it is the oldest of its queue. */
+  /** The request, which a flush had taken, waits again. */
   putBack(request: number, place: QueuePlace): void {
-    if (!this.#isQueued(request)) {
+    if (this.#isQueued(request)) {
+      this.#leaveSegment(request);
       this.#enterSegment(request, place.segment);
-      this.#queues.prepend(this.#enterQueue(request, place.isComplete), request);
-      return;
+      return this.setComplete(request, place.isComplete);
     }
-    this.#leaveSegment(request);
     this.#enterSegment(request, place.segment);
-    this.setComplete(request, place.isComplete);
+    this.#insert(request, place.isComplete);
   }
 
   /** Moves a waiting request to the other queue, if it belongs there. */
   setComplete(request: number, isComplete: boolean): void {
     if (!this.#isQueued(request) || this.#isIn(request, requestFlag.complete) === isComplete) return;
     this.#leaveQueue(request);
-    this.#queues.append(this.#enterQueue(request, isComplete), request);
+    this.#insert(request, isComplete);
   }
 
   /** Nothing of the request is due any more. */
@@ -89,6 +88,23 @@ export class DueQueues {
     for (const [held, owner] of [...this.#segments].sort(([a], [b]) => a - b)) {
       if (held < segment) yield* walk(this.#bySegment, owner);
     }
+  }
+
+  /** Puts a request into a queue that may hold some that were active later. */
+  #insert(request: number, isComplete: boolean): void {
+    const queue = this.#enterQueue(request, isComplete);
+    const oldest = this.#queues.first(queue);
+    if (oldest === none || this.#activity(request) <= this.#activity(oldest)) {
+      return this.#queues.prepend(queue, request);
+    }
+    // Out of turn. Rather than search for its place, it counts as active a little later than it was.
+    const activity = Math.max(this.#activity(request), this.#activity(this.#queues.last(queue)));
+    this.#requests.setNumber(request, requestNumber.activity, activity);
+    this.#queues.append(queue, request);
+  }
+
+  #activity(request: number): number {
+    return this.#requests.number(request, requestNumber.activity);
   }
 
   #isQueued(request: number): boolean {

@@ -5,7 +5,7 @@
 
 import type { CatalogReader } from "./catalog_reader.ts";
 import { DueQueues } from "./due_queues.ts";
-import { batchStride, metaStride, type RequestPlan } from "./plan.ts";
+import type { RequestCounts, RequestPacker } from "./packed_requests.ts";
 import { recordState, RequestRecords } from "./request_records.ts";
 import { requestFlag, requestInt, type RequestName, requestNumber, RequestRows } from "./request_rows.ts";
 import { none } from "./slab.ts";
@@ -18,13 +18,29 @@ const sequenceEnd = 5_000_000_000;
 /** Requests, and batches of theirs, that may rest at once. */
 const maxResting = { requests: 1_000, batches: 100_000 };
 
+/** What {@link OpenRequests.pack} writes. */
+export interface PackedRecords {
+  readonly packer: RequestPacker;
+  readonly counts: RequestCounts;
+  /** Rows of records. */
+  readonly batches: number[];
+  readonly metas: readonly number[];
+}
+
+/** How many records hold on to a segment. */
+interface HeldSegment {
+  readonly segment: number;
+  records: number;
+}
+
 /** The requests in memory, with what every step of their lives has in common. */
 export class OpenRequests {
   readonly names = new RequestRows();
   readonly records = new RequestRecords(this.names);
   readonly queues = new DueQueues(this.names.rows);
   readonly #catalog: CatalogReader;
-  readonly #recordsInSegment = new Map<number, number>();
+  readonly #held = new Map<number, HeldSegment>();
+  #lastHeld = nothingHeld();
   /** Requests of which only parts hold anything. */
   readonly #resting = new Set<number>();
   #restingBatches = 0;
@@ -40,33 +56,34 @@ export class OpenRequests {
 
   /** Segments that records lie in which no part holds yet. */
   get segments(): Iterable<number> {
-    return this.#recordsInSegment.keys();
+    return this.#held.keys();
+  }
+
+  /** The request's row, or {@link none}. */
+  find(name: RequestName): number {
+    return this.names.find(this.names.findSession(name.app, name.sid), name.rid);
   }
 
   /** The request's row; one that is not in memory is made, with what parts hold of it. */
   open(name: RequestName): number {
-    const known = this.names.find(name);
+    const session = this.names.findSession(name.app, name.sid);
+    const known = this.names.find(session, name.rid);
     if (known !== none) return known;
     const flushed = this.#catalog.flushedBatches(name.app, name.sid, name.rid);
-    const request = this.names.add(name);
+    const request = this.names.add(name, session);
     const { rows } = this.names;
-    this.records.clear(request);
-    this.forgetCounts(request);
-    rows.setNumber(request, requestNumber.activity, 0);
-    rows.setNumber(request, requestNumber.nextIndex, 0);
-    rows.setInt(request, requestInt.stored, flushed?.size ?? 0);
     // Whether parts hold its metadata is not asked: a request that was written once is rarely written without.
     rows.setInt(request, requestInt.flags, flushed?.size ? requestFlag.metaSeen : 0);
-    for (const field of ["pending", "placed", "inFlush"] as const) rows.setInt(request, requestInt[field], 0);
+    rows.setInt(request, requestInt.stored, flushed?.size ?? 0);
+    rows.setInt(request, requestInt.pending, 0);
+    rows.setInt(request, requestInt.placed, 0);
+    rows.setInt(request, requestInt.inFlush, 0);
     rows.setInt(request, requestInt.flight, none);
-    for (const [index, hash] of flushed ?? []) {
-      this.records.addBatch(request, {
-        batch: { index, hash, assumed: false },
-        state: recordState.flushed,
-        isHashed: false,
-      });
-      this.countIndex(request, index);
-    }
+    rows.setNumber(request, requestNumber.activity, 0);
+    rows.setNumber(request, requestNumber.nextIndex, 0);
+    this.forgetCounts(request);
+    this.records.clear(request);
+    if (flushed) this.#addFlushed(request, flushed);
     return request;
   }
 
@@ -91,8 +108,9 @@ export class OpenRequests {
   recountIndexes(request: number): void {
     this.clearFlag(request, requestFlag.outOfSequence);
     this.names.rows.setNumber(request, requestNumber.nextIndex, 0);
-    for (const record of this.recordsOf(request)) {
-      if (!this.records.isMeta(record)) this.countIndex(request, this.records.indexOf(record));
+    const { records } = this;
+    for (let record = records.first(request); record !== none; record = records.after(record)) {
+      if (!records.isMeta(record)) this.countIndex(request, records.indexOf(record));
     }
   }
 
@@ -112,7 +130,7 @@ export class OpenRequests {
   /** Frees the request when nothing of it is on its way to the journal, in it, or being written. */
   forgetIfIdle(request: number): boolean {
     if (this.#isBusy(request)) return false;
-    for (const record of this.recordsOf(request)) this.records.remove(record);
+    this.records.removeAll(request);
     this.names.remove(request);
     this.#resting.delete(request);
     return true;
@@ -138,49 +156,40 @@ export class OpenRequests {
     this.#restingBatches = 0;
   }
 
-  /** The records of a request, in order of arrival; the one at hand may be removed meanwhile. */
-  *recordsOf(request: number): Generator<number, void, undefined> {
-    for (let record = this.records.first(request); record !== none;) {
-      const next = this.records.after(record);
-      yield record;
-      record = next;
-    }
-  }
-
-  /** These batches and this metadata as numbers: what a plan says of a request besides its counts. */
-  describe(batches: number[], metas: number[]): Pick<RequestPlan, "batches" | "metas"> {
+  /** Packs a request with these batches and this metadata; sorts the batches. */
+  pack(request: number, packed: PackedRecords): void {
+    const { packer, counts, batches, metas } = packed;
     const { records } = this;
+    const { app, sid, rid } = this.names.nameOf(request);
+    packer.begin({ app, sid, rid, counts, batches: batches.length, metas: metas.length });
     batches.sort((a, b) => records.indexOf(a) - records.indexOf(b));
-    const batchNumbers = new Float64Array(batches.length * batchStride);
-    let at = 0;
     for (const batch of batches) {
-      batchNumbers[at++] = records.indexOf(batch);
-      batchNumbers[at++] = records.segmentOf(batch);
-      batchNumbers[at++] = records.offsetOf(batch);
-      batchNumbers[at++] = records.lengthOf(batch);
-      batchNumbers[at++] = records.hashOf(batch);
-      batchNumbers[at++] = records.isAssumed(batch) ? 1 : 0;
+      packer.push(records.indexOf(batch));
+      packer.push(records.segmentOf(batch));
+      packer.push(records.offsetOf(batch));
+      packer.push(records.lengthOf(batch));
+      packer.push(records.hashOf(batch));
+      packer.push(records.isAssumed(batch) ? 1 : 0);
     }
-    const metaNumbers = new Float64Array(metas.length * metaStride);
-    at = 0;
     for (const meta of metas) {
-      metaNumbers[at++] = records.segmentOf(meta);
-      metaNumbers[at++] = records.offsetOf(meta);
-      metaNumbers[at++] = records.lengthOf(meta);
+      packer.push(records.segmentOf(meta));
+      packer.push(records.offsetOf(meta));
+      packer.push(records.lengthOf(meta));
     }
-    return { batches: batchNumbers, metas: metaNumbers };
   }
 
   /** A record begins to hold on to its segment. */
   hold(segment: number): void {
-    this.#recordsInSegment.set(segment, (this.#recordsInSegment.get(segment) ?? 0) + 1);
+    if (segment !== this.#lastHeld.segment) this.#lastHeld = this.#heldOf(segment);
+    this.#lastHeld.records++;
   }
 
   /** A record lets go of its segment. */
   letGo(segment: number): void {
-    const left = (this.#recordsInSegment.get(segment) ?? 0) - 1;
-    if (left > 0) this.#recordsInSegment.set(segment, left);
-    else this.#recordsInSegment.delete(segment);
+    if (segment !== this.#lastHeld.segment) this.#lastHeld = this.#heldOf(segment);
+    if (--this.#lastHeld.records > 0) return;
+    this.#held.delete(segment);
+    this.#lastHeld = nothingHeld();
   }
 
   /** Adds to one of the counts of a request. */
@@ -200,9 +209,26 @@ export class OpenRequests {
     return (this.names.rows.int(request, requestInt.flags) & flag) !== 0;
   }
 
+  #heldOf(segment: number): HeldSegment {
+    let held = this.#held.get(segment);
+    if (!held) this.#held.set(segment, held = { segment, records: 0 });
+    return held;
+  }
+
+  #addFlushed(request: number, batches: Map<number, number>): void {
+    for (const [index, hash] of batches) {
+      this.records.addBatch(request, { index, hash, assumed: false }, recordState.flushed);
+      this.countIndex(request, index);
+    }
+  }
+
   #isBusy(request: number): boolean {
     const { rows } = this.names;
     return rows.int(request, requestInt.pending) + rows.int(request, requestInt.placed) +
         rows.int(request, requestInt.inFlush) > 0;
   }
+}
+
+function nothingHeld(): HeldSegment {
+  return { segment: none, records: 0 };
 }

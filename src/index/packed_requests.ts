@@ -8,37 +8,54 @@ import { batchStride, metaStride, type PackedRequests, type RequestPlan } from "
 const namesPerRequest = 3;
 const headNumbers = 6;
 
-/** Packs requests one after the other. */
+/** What a plan says of a request besides its records. */
+export type RequestCounts = Pick<RequestPlan, "total" | "replaced" | "firstT" | "lastT">;
+
+/** How a request begins in a pack. */
+export interface RequestHead {
+  readonly app: string;
+  readonly sid: string;
+  readonly rid: string;
+  readonly counts: RequestCounts;
+  readonly batches: number;
+  readonly metas: number;
+}
+
+/** Packs requests one after the other: a head, then {@link RequestPacker.push} for each number of its records. */
 export class RequestPacker {
   readonly #names: string[] = [];
-  #numbers = new Float64Array(1024);
+  #numbers = new Float64Array(64);
   #length = 0;
 
-  add(request: RequestPlan): void {
-    const { batches, metas } = request;
-    const needed = this.#length + headNumbers + batches.length + metas.length;
-    if (needed > this.#numbers.length) {
-      const grown = new Float64Array(Math.max(needed, this.#numbers.length * 2));
-      grown.set(this.#numbers.subarray(0, this.#length));
-      this.#numbers = grown;
-    }
-    this.#names.push(request.app, request.sid, request.rid);
-    const numbers = this.#numbers;
-    let at = this.#length;
-    numbers[at++] = request.total;
-    numbers[at++] = request.replaced;
-    numbers[at++] = request.firstT;
-    numbers[at++] = request.lastT;
-    numbers[at++] = batches.length / batchStride;
-    numbers[at++] = metas.length / metaStride;
-    numbers.set(batches, at);
-    numbers.set(metas, at + batches.length);
-    this.#length = needed;
+  /** Begins a request; the numbers of this many batches and metas follow. */
+  begin(head: RequestHead): void {
+    const { app, sid, rid, counts, batches, metas } = head;
+    this.#reserve(headNumbers + batches * batchStride + metas * metaStride);
+    this.#names.push(app, sid, rid);
+    this.push(counts.total);
+    this.push(counts.replaced);
+    this.push(counts.firstT);
+    this.push(counts.lastT);
+    this.push(batches);
+    this.push(metas);
+  }
+
+  /** The next number of the request that was begun last. */
+  push(value: number): void {
+    this.#numbers[this.#length++] = value;
   }
 
   /** What was added, in that order. */
   finish(): PackedRequests {
     return { names: this.#names, numbers: this.#numbers.slice(0, this.#length) };
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#numbers.length) return;
+    const grown = new Float64Array(Math.max(needed, this.#numbers.length * 2));
+    grown.set(this.#numbers.subarray(0, this.#length));
+    this.#numbers = grown;
   }
 }
 

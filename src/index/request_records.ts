@@ -3,7 +3,7 @@
  * @module
  */
 
-import { requestInt, type RequestRows } from "./request_rows.ts";
+import { requestFlag, requestInt, requestNumber, type RequestRows } from "./request_rows.ts";
 import { none, Slab, SlabLists } from "./slab.ts";
 import { SlabTable } from "./slab_table.ts";
 import { hashPair, randomSeed } from "./text_hash.ts";
@@ -28,19 +28,19 @@ const recordInt = {
   nextInRequest: 4,
   previousInRequest: 5,
   nextByIndex: 6,
-  previousByIndex: 7,
-  nextByHash: 8,
-  previousByHash: 9,
+  nextByHash: 7,
 } as const;
 const recordNumber = { index: 0, offset: 1, hash: 2 } as const;
 
 const stateMask = 3;
 const metaFlag = 4;
 const assumedFlag = 8;
-/** In flush, while another batch with its index was placed: of no use once the flush is over. */
+/** In the journal, while another batch with its index was placed later. */
 const supersededFlag = 16;
-/** Found by its hash; only the youngest batch of an index is. */
+/** In the table by hash; only the youngest batch of an index is. */
 const hashedFlag = 32;
+/** A request with more batches than this has them in tables; those of others are looked through. */
+const maxScanned = 12;
 
 /** What is known of a batch before it is placed. */
 export interface NewBatch {
@@ -60,18 +60,20 @@ export interface RecordPlace {
  * Rows of records.
  *
  * - A request's records stand in its list, in the order in which they came.
- * - Every batch is found by request and index, the youngest first; metadata is not.
- * - By request and hash a batch is found only if its request `isHashed`, and if it is the youngest of its index.
+ * - The batches of a request with many are in the table by index, all versions of them, the youngest first.
+ * - They are in the table by hash only from when it was asked for, and only the youngest version of each.
  */
 export class RequestRecords {
+  readonly #requests: Slab;
   readonly #inRequest: SlabLists;
-  readonly #rows = new Slab({ numbers: 3, ints: 10 });
+  readonly #rows = new Slab({ numbers: 3, ints: 8 });
   readonly #byIndex: SlabTable;
   readonly #byHash: SlabTable;
   readonly #seed = randomSeed();
 
   constructor(requests: RequestRows) {
-    this.#inRequest = new SlabLists(this.#rows, requests.rows, {
+    this.#requests = requests.rows;
+    this.#inRequest = new SlabLists(this.#rows, this.#requests, {
       next: recordInt.nextInRequest,
       previous: recordInt.previousInRequest,
       first: requestInt.firstRecord,
@@ -79,12 +81,10 @@ export class RequestRecords {
     });
     this.#byIndex = new SlabTable(this.#rows, {
       next: recordInt.nextByIndex,
-      previous: recordInt.previousByIndex,
       hashOf: (row) => hashPair(this.requestOf(row), this.indexOf(row), this.#seed),
     });
     this.#byHash = new SlabTable(this.#rows, {
       next: recordInt.nextByHash,
-      previous: recordInt.previousByHash,
       hashOf: (row) => hashPair(this.requestOf(row), this.hashOf(row), this.#seed),
     });
   }
@@ -147,14 +147,25 @@ export class RequestRecords {
     this.#rows.setInt(row, recordInt.flags, this.#rows.int(row, recordInt.flags) | supersededFlag);
   }
 
-  /** Gives a new request an empty list. */
+  /** Gives a new request, whose flags are set, an empty list. */
   clear(request: number): void {
     this.#inRequest.clear(request);
+    this.#requests.setInt(request, requestInt.batches, 0);
   }
 
   /** The first record of a request, or {@link none}. */
   first(request: number): number {
     return this.#inRequest.first(request);
+  }
+
+  /** The last record of a request, or {@link none}. */
+  last(request: number): number {
+    return this.#inRequest.last(request);
+  }
+
+  /** The record before of the same request, or {@link none}. */
+  before(row: number): number {
+    return this.#inRequest.before(row);
   }
 
   /** The next record of the same request, or {@link none}. */
@@ -164,28 +175,33 @@ export class RequestRecords {
 
   /** The youngest batch of the request with this index, or {@link none}. */
   withIndex(request: number, index: number): number {
-    return this.#sameIndex(this.#byIndex.first(hashPair(request, index, this.#seed)), request, index);
+    if (this.#isIn(request, requestFlag.inIndexTable)) {
+      return this.#inTable(this.#byIndex.first(hashPair(request, index, this.#seed)), request, index);
+    }
+    // Most batches come in order, and are the first with their index.
+    const isNew = index >= this.#requests.number(request, requestNumber.nextIndex) &&
+      !this.#isIn(request, requestFlag.outOfSequence);
+    return isNew ? none : this.#inList(this.last(request), index);
   }
 
   /** The next older batch of the same request and index, or {@link none}. */
   olderVersion(row: number): number {
-    return this.#sameIndex(this.#byIndex.after(row), this.requestOf(row), this.indexOf(row));
+    const request = this.requestOf(row);
+    const index = this.indexOf(row);
+    return this.#isIn(request, requestFlag.inIndexTable)
+      ? this.#inTable(this.#byIndex.after(row), request, index)
+      : this.#inList(this.before(row), index);
   }
 
-  /** A batch of the request with these bytes that no younger one replaces, or {@link none}; it must be hashed. */
+  /** A batch of the request with these bytes that no younger one replaces, or {@link none}. */
   withHash(request: number, hash: number): number {
+    if (!this.#isIn(request, requestFlag.inIndexTable)) return this.#hashInList(request, hash);
+    if (!this.#isIn(request, requestFlag.inHashTable)) this.#hashAll(request);
     let row = this.#byHash.first(hashPair(request, hash, this.#seed));
     while (row !== none && (this.requestOf(row) !== request || this.hashOf(row) !== hash)) {
       row = this.#byHash.after(row);
     }
     return row;
-  }
-
-  /** Lets {@link withHash} find the batches that the request has. */
-  hashAll(request: number): void {
-    for (let row = this.first(request); row !== none; row = this.after(row)) {
-      if (!this.isMeta(row) && this.withIndex(request, this.indexOf(row)) === row) this.#insertHash(row);
-    }
   }
 
   /** A new record of metadata, placed. */
@@ -195,15 +211,17 @@ export class RequestRecords {
     return row;
   }
 
-  /** A new batch that replaces, in the look-ups, an older one with its index. */
-  addBatch(request: number, options: { batch: NewBatch; state: number; isHashed: boolean }): number {
-    const { batch, state, isHashed } = options;
-    const older = this.withIndex(request, batch.index);
+  /** A new batch, the youngest of its index. */
+  addBatch(request: number, batch: NewBatch, state: number): number {
+    const older = this.#isIn(request, requestFlag.inHashTable) ? this.withIndex(request, batch.index) : none;
     const row = this.#add(request, state | (batch.assumed ? assumedFlag : 0));
     this.#rows.setNumber(row, recordNumber.index, batch.index);
     this.#rows.setNumber(row, recordNumber.hash, batch.hash);
-    this.#byIndex.insert(row);
-    if (!isHashed) return row;
+    const batches = this.#requests.int(request, requestInt.batches) + 1;
+    this.#requests.setInt(request, requestInt.batches, batches);
+    if (this.#isIn(request, requestFlag.inIndexTable)) this.#byIndex.insert(row);
+    else if (batches > maxScanned) this.#indexAll(request);
+    if (!this.#isIn(request, requestFlag.inHashTable)) return row;
     if (older !== none) this.#removeHash(older);
     this.#insertHash(row);
     return row;
@@ -217,14 +235,30 @@ export class RequestRecords {
 
   /** Frees a record; an older batch of its index comes to the fore again. */
   remove(row: number): void {
+    const request = this.requestOf(row);
     if (!this.isMeta(row)) {
       const older = this.#has(row, hashedFlag) ? this.olderVersion(row) : none;
       this.#removeHash(row);
-      this.#byIndex.remove(row);
+      if (this.#isIn(request, requestFlag.inIndexTable)) this.#byIndex.remove(row);
       if (older !== none) this.#insertHash(older);
+      this.#requests.setInt(request, requestInt.batches, this.#requests.int(request, requestInt.batches) - 1);
     }
-    this.#inRequest.remove(this.requestOf(row), row);
+    this.#inRequest.remove(request, row);
     this.#rows.free(row);
+  }
+
+  /** Frees all records of a request, the youngest first, which the tables find at once. */
+  removeAll(request: number): void {
+    for (let row = this.last(request); row !== none;) {
+      const before = this.before(row);
+      if (this.#isIn(request, requestFlag.inIndexTable) && !this.isMeta(row)) {
+        this.#removeHash(row);
+        this.#byIndex.remove(row);
+      }
+      this.#rows.free(row);
+      row = before;
+    }
+    this.clear(request);
   }
 
   #add(request: number, flags: number): number {
@@ -235,12 +269,51 @@ export class RequestRecords {
     return row;
   }
 
-  #sameIndex(from: number, request: number, index: number): number {
+  /** Looks through the list of a request with few batches, from this record back. */
+  #inList(from: number, index: number): number {
+    let row = from;
+    while (row !== none && (this.isMeta(row) || this.indexOf(row) !== index)) row = this.before(row);
+    return row;
+  }
+
+  #hashInList(request: number, hash: number): number {
+    let row = this.last(request);
+    for (; row !== none; row = this.before(row)) {
+      if (this.isMeta(row) || this.hashOf(row) !== hash) continue;
+      if (this.#inList(this.last(request), this.indexOf(row)) === row) return row;
+    }
+    return none;
+  }
+
+  /** Looks through a chain of the table by index, from this record on. */
+  #inTable(from: number, request: number, index: number): number {
     let row = from;
     while (row !== none && (this.requestOf(row) !== request || this.indexOf(row) !== index)) {
       row = this.#byIndex.after(row);
     }
     return row;
+  }
+
+  #indexAll(request: number): void {
+    for (let row = this.first(request); row !== none; row = this.after(row)) {
+      if (!this.isMeta(row)) this.#byIndex.insert(row);
+    }
+    this.#mark(request, requestFlag.inIndexTable);
+  }
+
+  #hashAll(request: number): void {
+    for (let row = this.first(request); row !== none; row = this.after(row)) {
+      if (!this.isMeta(row) && this.withIndex(request, this.indexOf(row)) === row) this.#insertHash(row);
+    }
+    this.#mark(request, requestFlag.inHashTable);
+  }
+
+  #isIn(request: number, flag: number): boolean {
+    return (this.#requests.int(request, requestInt.flags) & flag) !== 0;
+  }
+
+  #mark(request: number, flag: number): void {
+    this.#requests.setInt(request, requestInt.flags, this.#requests.int(request, requestInt.flags) | flag);
   }
 
   #has(row: number, flag: number): boolean {

@@ -30,18 +30,19 @@ export const requestNumber = {
 export const requestInt = {
   hash: 0,
   nextInBucket: 1,
-  previousInBucket: 2,
-  session: 3,
-  nextInSession: 4,
-  previousInSession: 5,
+  session: 2,
+  nextInSession: 3,
+  previousInSession: 4,
   /** Neighbours among those that are open, or among those that are complete. */
-  nextInQueue: 6,
-  previousInQueue: 7,
+  nextInQueue: 5,
+  previousInQueue: 6,
   /** Neighbours among those whose oldest record lies in the same segment. */
-  nextInSegment: 8,
-  previousInSegment: 9,
-  firstRecord: 10,
-  lastRecord: 11,
+  nextInSegment: 7,
+  previousInSegment: 8,
+  firstRecord: 9,
+  lastRecord: 10,
+  /** Batches that it has, in whatever state. */
+  batches: 11,
   /** Batches replaced since the last plan. */
   replaced: 12,
   /** Different batch indexes that are stored: placed, in flush or in parts. */
@@ -61,23 +62,19 @@ export const requestInt = {
 export const requestFlag = {
   /** Metadata was seen, here or in a part. */
   metaSeen: 1,
-  /** Its batches are found by hash too. */
-  hashed: 2,
+  /** Its batches are in the table by index. */
+  inIndexTable: 2,
+  /** Its batches are in the table by hash, too. */
+  inHashTable: 4,
   /** A batch has an index that no batch without one can follow. */
-  outOfSequence: 4,
+  outOfSequence: 8,
   /** Waits among the open ones. */
-  open: 8,
+  open: 16,
   /** Waits among the complete ones. */
-  complete: 16,
+  complete: 32,
 } as const;
 
-const sessionInt = {
-  hash: 0,
-  nextInBucket: 1,
-  previousInBucket: 2,
-  firstRequest: 3,
-  lastRequest: 4,
-} as const;
+const sessionInt = { hash: 0, nextInBucket: 1, firstRequest: 2, lastRequest: 3 } as const;
 
 /** Memory of a name besides its characters: the string itself and the array that holds it. */
 const stringBytes = 32;
@@ -86,7 +83,7 @@ const stringBytes = 32;
 export class RequestRows {
   readonly rows = new Slab({ numbers: 5, ints: 20 });
   readonly #byName: SlabTable;
-  readonly #sessions = new Slab({ numbers: 0, ints: 5 });
+  readonly #sessions = new Slab({ numbers: 0, ints: 4 });
   readonly #sessionsByName: SlabTable;
   readonly #inSession: SlabLists;
   readonly #rids: string[] = [];
@@ -98,12 +95,10 @@ export class RequestRows {
   constructor() {
     this.#byName = new SlabTable(this.rows, {
       next: requestInt.nextInBucket,
-      previous: requestInt.previousInBucket,
       hashOf: (row) => this.rows.int(row, requestInt.hash),
     });
     this.#sessionsByName = new SlabTable(this.#sessions, {
       next: sessionInt.nextInBucket,
-      previous: sessionInt.previousInBucket,
       hashOf: (row) => this.#sessions.int(row, sessionInt.hash),
     });
     this.#inSession = new SlabLists(this.rows, this.#sessions, {
@@ -125,15 +120,28 @@ export class RequestRows {
       this.#byName.bytes + this.#sessionsByName.bytes + this.#textBytes;
   }
 
-  /** The request's row, or {@link none}. */
-  find(name: RequestName): number {
-    const session = this.#findSession(name, this.#sessionHash(name));
-    return session === none ? none : this.#findIn(session, name.rid);
+  /** The row of a session, or {@link none} when none of its requests is here. */
+  findSession(app: string, sid: string): number {
+    return this.#findSession(app, sid, this.#sessionHash(app, sid));
   }
 
-  /** A new row for a request that has none; its other fields hold anything. */
-  add(name: RequestName): number {
-    const session = this.#sessionOf(name);
+  /** The row of a request of a session, or {@link none}. */
+  find(session: number, rid: string): number {
+    if (session === none) return none;
+    const hash = this.#requestHash(session, rid);
+    let row = this.#byName.first(hash);
+    for (; row !== none; row = this.#byName.after(row)) {
+      if (
+        this.rows.int(row, requestInt.hash) === hash && this.rows.int(row, requestInt.session) === session &&
+        this.#rids[row] === rid
+      ) return row;
+    }
+    return none;
+  }
+
+  /** A new row for a request that has none; its other fields hold anything. `found`: as {@link findSession} said. */
+  add(name: RequestName, found: number): number {
+    const session = found === none ? this.#addSession(name) : found;
     const row = this.rows.allocate();
     this.#rids[row] = name.rid;
     this.#textBytes += stringBytes + name.rid.length;
@@ -162,9 +170,7 @@ export class RequestRows {
   }
 
   /** The rows of a session's requests, in the order in which they came. */
-  ofSession(app: string, sid: string): number[] {
-    const name = { app, sid, rid: "" };
-    const session = this.#findSession(name, this.#sessionHash(name));
+  ofSession(session: number): number[] {
     const found: number[] = [];
     if (session === none) return found;
     for (let row = this.#inSession.first(session); row !== none; row = this.#inSession.after(row)) {
@@ -173,38 +179,23 @@ export class RequestRows {
     return found;
   }
 
-  #findIn(session: number, rid: string): number {
-    const hash = this.#requestHash(session, rid);
-    let row = this.#byName.first(hash);
-    for (; row !== none; row = this.#byName.after(row)) {
-      if (
-        this.rows.int(row, requestInt.hash) === hash && this.rows.int(row, requestInt.session) === session &&
-        this.#rids[row] === rid
-      ) return row;
-    }
-    return none;
-  }
-
-  #findSession(name: RequestName, hash: number): number {
+  #findSession(app: string, sid: string, hash: number): number {
     let row = this.#sessionsByName.first(hash);
     for (; row !== none; row = this.#sessionsByName.after(row)) {
       if (
-        this.#sessions.int(row, sessionInt.hash) === hash && this.#sids[row] === name.sid &&
-        this.#apps[row] === name.app
+        this.#sessions.int(row, sessionInt.hash) === hash && this.#sids[row] === sid &&
+        this.#apps[row] === app
       ) return row;
     }
     return none;
   }
 
-  #sessionOf(name: RequestName): number {
-    const hash = this.#sessionHash(name);
-    const known = this.#findSession(name, hash);
-    if (known !== none) return known;
+  #addSession({ app, sid }: RequestName): number {
     const row = this.#sessions.allocate();
-    this.#apps[row] = name.app;
-    this.#sids[row] = name.sid;
-    this.#textBytes += 2 * stringBytes + name.app.length + name.sid.length;
-    this.#sessions.setInt(row, sessionInt.hash, hash);
+    this.#apps[row] = app;
+    this.#sids[row] = sid;
+    this.#textBytes += 2 * stringBytes + app.length + sid.length;
+    this.#sessions.setInt(row, sessionInt.hash, this.#sessionHash(app, sid));
     this.#inSession.clear(row);
     this.#sessionsByName.insert(row);
     return row;
@@ -217,8 +208,8 @@ export class RequestRows {
     this.#sessions.free(row);
   }
 
-  #sessionHash(name: RequestName): number {
-    return hashText(name.sid, hashText(name.app, this.#seed) | 0) | 0;
+  #sessionHash(app: string, sid: string): number {
+    return hashText(sid, hashText(app, this.#seed) | 0) | 0;
   }
 
   #requestHash(session: number, rid: string): number {

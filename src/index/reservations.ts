@@ -38,7 +38,7 @@ export class Reservations {
   reserve(unit: Unit): Reserved {
     const identities: Identity[] = [];
     const traces: HeldTrace[] = [];
-    const repeats = new Set<number>();
+    let repeats: Set<number> | undefined;
     let hasIdentities = false;
     let duplicateBatches = 0;
     let i = 0;
@@ -46,7 +46,7 @@ export class Reservations {
       for (; i < unit.count; i++) {
         if (unit.identities[i] !== undefined) {
           if (this.#isRepeat(unit, i, identities)) {
-            repeats.add(i);
+            (repeats ??= new Set()).add(i);
             continue;
           }
           hasIdentities = true;
@@ -58,15 +58,15 @@ export class Reservations {
           traces.push(held);
           continue;
         }
-        repeats.add(i);
-        if (place.kind === "batch") duplicateBatches++;
+        (repeats ??= new Set()).add(i);
+        duplicateBatches++;
       }
     } catch (error) {
       this.#giveBack(unit.identities.slice(0, i), traces);
       for (const identity of identities) identity.first = undefined;
       throw error;
     }
-    if (repeats.size > 0) unit.drop((record) => repeats.has(record));
+    if (repeats) unit.drop((record) => repeats.has(record));
     if (hasIdentities || traces.length > 0) {
       this.#held.set(unit, { traces, generation: this.#seen.generation });
     }

@@ -109,13 +109,23 @@ export class SlabLists {
     return this.#owners.int(owner, this.#fields.first);
   }
 
+  /** The last row of the list, or {@link none}. */
+  last(owner: number): number {
+    return this.#owners.int(owner, this.#fields.last);
+  }
+
   /** The row that follows in its list, or {@link none}. */
   after(row: number): number {
     return this.#members.int(row, this.#fields.next);
   }
 
+  /** The row before it in its list, or {@link none}. */
+  before(row: number): number {
+    return this.#members.int(row, this.#fields.previous);
+  }
+
   append(owner: number, row: number): void {
-    this.#link(owner, this.#owners.int(owner, this.#fields.last), row);
+    this.#link(owner, this.last(owner), row);
     this.#link(owner, row, none);
   }
 
@@ -125,7 +135,7 @@ export class SlabLists {
   }
 
   remove(owner: number, row: number): void {
-    this.#link(owner, this.#members.int(row, this.#fields.previous), this.after(row));
+    this.#link(owner, this.before(row), this.after(row));
   }
 
   /** Makes two rows neighbours; {@link none} stands for the list's own end. */

@@ -12,15 +12,18 @@ const bucketsPerPageBits = 12;
 const bucketsPerPage = 1 << bucketsPerPageBits;
 const bucketMask = bucketsPerPage - 1;
 
-/** The int fields of a row that chain it to the others of its bucket, and how to hash it. */
+/** How rows stand in the table. */
 export interface SlabTableOptions {
+  /** The int field of a row that holds the next one of its bucket. */
   readonly next: number;
-  readonly previous: number;
   /** Hash of a row, an int32; it must not change while the row is in the table. */
   hashOf(row: number): number;
 }
 
-/** Rows by hash; of two with the same hash, the one inserted later comes first. */
+/**
+ * Rows by hash; of two with the same hash, the one inserted later comes first. Who removes many with the same hash
+ * begins with the youngest, which is found at once.
+ */
 export class SlabTable {
   readonly #slab: Slab;
   readonly #options: SlabTableOptions;
@@ -55,34 +58,46 @@ export class SlabTable {
     if (++this.#count > this.#buckets) this.#split();
   }
 
+  /** The row must be in the table. */
   remove(row: number): void {
-    const next = this.#slab.int(row, this.#options.next);
-    const previous = this.#slab.int(row, this.#options.previous);
-    if (previous === none) this.#setHead(this.#bucketOf(this.#options.hashOf(row)), next);
-    else this.#slab.setInt(previous, this.#options.next, next);
-    if (next !== none) this.#slab.setInt(next, this.#options.previous, previous);
+    const bucket = this.#bucketOf(this.#options.hashOf(row));
+    let before = none;
+    for (let at = this.#head(bucket); at !== row; at = this.after(at)) before = at;
+    this.#link(bucket, before, this.after(row));
     if (--this.#count === 0) this.#shrink();
   }
 
   #push(bucket: number, row: number): void {
-    const head = this.#head(bucket);
-    this.#slab.setInt(row, this.#options.next, head);
-    this.#slab.setInt(row, this.#options.previous, none);
-    if (head !== none) this.#slab.setInt(head, this.#options.previous, row);
+    this.#slab.setInt(row, this.#options.next, this.#head(bucket));
     this.#setHead(bucket, row);
   }
 
-  /** Moves the rows of one bucket that now belong to a new one. */
+  /** Makes `row` follow `before`, or lead the bucket. */
+  #link(bucket: number, before: number, row: number): void {
+    if (before === none) this.#setHead(bucket, row);
+    else this.#slab.setInt(before, this.#options.next, row);
+  }
+
+  /** Moves the rows of one bucket that now belong to a new one; both keep their order. */
   #split(): void {
     const from = this.#buckets - this.#low;
-    if ((this.#buckets & bucketMask) === 0) this.#pages.push(emptyPage());
+    const to = this.#buckets;
+    if ((to & bucketMask) === 0) this.#pages.push(emptyPage());
     this.#buckets++;
     if (this.#buckets === this.#low * 2) this.#low = this.#buckets;
-    const rows: number[] = [];
-    for (let row = this.#head(from); row !== none; row = this.after(row)) rows.push(row);
-    this.#setHead(from, none);
-    // From the oldest to the youngest, so that the youngest comes first again.
-    for (const row of rows.reverse()) this.#push(this.#bucketOf(this.#options.hashOf(row)), row);
+    let lastOfFrom = none;
+    let lastOfTo = none;
+    for (let row = this.#head(from); row !== none; row = this.after(row)) {
+      if (this.#bucketOf(this.#options.hashOf(row)) === from) {
+        this.#link(from, lastOfFrom, row);
+        lastOfFrom = row;
+      } else {
+        this.#link(to, lastOfTo, row);
+        lastOfTo = row;
+      }
+    }
+    this.#link(from, lastOfFrom, none);
+    this.#link(to, lastOfTo, none);
   }
 
   #shrink(): void {

@@ -4,14 +4,14 @@
  */
 
 import type { OpenRequests } from "./open_requests.ts";
-import { RequestPacker } from "./packed_requests.ts";
+import { type RequestCounts, RequestPacker } from "./packed_requests.ts";
 import type { PackedRequests } from "./plan.ts";
 import { recordState } from "./request_records.ts";
 import { requestFlag, requestInt, requestNumber } from "./request_rows.ts";
 import { none } from "./slab.ts";
 
 /** Records that one flush takes of requests, so that planning and committing never hold others up for long. */
-const recordsPerFlush = 50_000;
+const recordsPerFlush = 10_000;
 /** Estimated memory of a request and of a record, to know how many must go. */
 const requestBytes = 250;
 const recordBytes = 72;
@@ -29,13 +29,10 @@ export interface DueOptions {
   readonly maxBytes: number;
 }
 
-/** What was counted of a request when it was taken. */
+/** A request that was taken, and what was counted of it by then. */
 interface Flight {
   readonly request: number;
-  readonly total: number;
-  readonly replaced: number;
-  readonly firstT: number;
-  readonly lastT: number;
+  readonly counts: RequestCounts;
 }
 
 /** The requests of the flush under way. What comes for them meanwhile is for a later flush. */
@@ -61,8 +58,8 @@ export class TraceFlight {
   }
 
   /** What was counted of a request that is in flush. */
-  of(request: number): Flight | undefined {
-    return this.#flights[this.#open.names.rows.int(request, requestInt.flight)];
+  countsOf(request: number): RequestCounts | undefined {
+    return this.#flights[this.#open.names.rows.int(request, requestInt.flight)]?.counts;
   }
 
   /** The catalog knows what was taken: nothing of it is kept here. */
@@ -103,43 +100,36 @@ export class TraceFlight {
     }
   }
 
-  /** Returns how many records it took; none, when all lie after the checkpoint. */
+  /**
+   * Returns how many records it took. None, when one lies after the checkpoint: it came between the turn of the
+   * segment and this plan, and what a flush writes of a request must be all that the journal held of it by then.
+   */
   #take(request: number, checkpoint: number, packer: RequestPacker): number {
     const { records, names } = this.#open;
     const batches: number[] = [];
     const metas: number[] = [];
-    let oldestLeft = Infinity;
-    for (const record of this.#open.recordsOf(request)) {
+    const taken: number[] = [];
+    for (let record = records.first(request); record !== none; record = records.after(record)) {
       if (records.stateOf(record) !== recordState.placed) continue;
-      const segment = records.segmentOf(record);
-      if (segment >= checkpoint) oldestLeft = Math.min(oldestLeft, segment);
-      else (records.isMeta(record) ? metas : batches).push(record);
+      if (records.segmentOf(record) >= checkpoint) return 0;
+      taken.push(record);
+      if (records.isMeta(record)) metas.push(record);
+      else if (!records.isSuperseded(record)) batches.push(record);
     }
-    const taken = batches.length + metas.length;
-    if (taken === 0) return 0;
-    for (const record of batches) records.setState(record, recordState.inFlush);
-    for (const record of metas) records.setState(record, recordState.inFlush);
-    const { app, sid, rid } = names.nameOf(request);
-    const flight = this.#countsOf(request);
-    packer.add({ app, sid, rid, ...flight, ...this.#open.describe(batches, metas) });
-    names.rows.setInt(request, requestInt.flight, this.#flights.push(flight) - 1);
-    this.#open.add(request, requestInt.placed, -taken);
-    this.#open.add(request, requestInt.inFlush, taken);
+    for (const record of taken) records.setState(record, recordState.inFlush);
+    const counts = this.#countsOf(request);
+    this.#open.pack(request, { packer, counts, batches, metas });
+    names.rows.setInt(request, requestInt.flight, this.#flights.push({ request, counts }) - 1);
+    names.rows.setInt(request, requestInt.placed, 0);
+    names.rows.setInt(request, requestInt.inFlush, taken.length);
     this.#open.queues.remove(request);
     this.#open.forgetCounts(request);
-    if (oldestLeft === Infinity) return taken;
-    // What is left came between the turn of the segment and this plan; its times are not known one by one.
-    names.rows.setNumber(request, requestNumber.total, flight.total);
-    names.rows.setNumber(request, requestNumber.firstT, flight.firstT);
-    names.rows.setNumber(request, requestNumber.lastT, flight.lastT);
-    this.#open.queues.touch(request, { isComplete: this.#open.isComplete(request), segment: oldestLeft });
-    return taken;
+    return taken.length;
   }
 
-  #countsOf(request: number): Flight {
+  #countsOf(request: number): RequestCounts {
     const { rows } = this.#open.names;
     return {
-      request,
       total: rows.number(request, requestNumber.total),
       replaced: rows.int(request, requestInt.replaced),
       firstT: rows.number(request, requestNumber.firstT),
@@ -150,11 +140,14 @@ export class TraceFlight {
   /** The request lives on: of what was written, it remembers only which batches there are. */
   #settle(request: number): void {
     const { records } = this.#open;
-    for (const record of this.#open.recordsOf(request)) {
-      if (records.stateOf(record) !== recordState.inFlush) continue;
-      this.#open.letGo(records.segmentOf(record));
-      if (records.isMeta(record) || records.isSuperseded(record)) records.remove(record);
-      else records.setState(record, recordState.flushed);
+    for (let record = records.last(request); record !== none;) {
+      const before = records.before(record);
+      if (records.stateOf(record) === recordState.inFlush) {
+        this.#open.letGo(records.segmentOf(record));
+        if (records.isMeta(record) || records.isSuperseded(record)) records.remove(record);
+        else records.setState(record, recordState.flushed);
+      }
+      record = before;
     }
     this.#open.setFlag(request, requestFlag.metaSeen);
     this.#notInFlush(request);
@@ -163,36 +156,31 @@ export class TraceFlight {
 
   #letGo(request: number): void {
     const { records } = this.#open;
-    for (const record of this.#open.recordsOf(request)) {
+    for (let record = records.first(request); record !== none; record = records.after(record)) {
       if (records.stateOf(record) === recordState.inFlush) this.#open.letGo(records.segmentOf(record));
     }
     this.#notInFlush(request);
     this.#open.forgetIfIdle(request);
   }
 
-  #putBack(flight: Flight): void {
-    const { request } = flight;
+  #putBack({ request, counts }: Flight): void {
     const { records, names: { rows } } = this.#open;
     let placed = 0;
     let segment = Infinity;
-    for (const record of this.#open.recordsOf(request)) {
+    for (let record = records.first(request); record !== none; record = records.after(record)) {
       const state = records.stateOf(record);
-      if (state === recordState.inFlush && records.isSuperseded(record)) {
-        this.#open.letGo(records.segmentOf(record));
-        records.remove(record);
-      } else if (state === recordState.inFlush || state === recordState.placed) {
-        records.setState(record, recordState.placed);
-        segment = Math.min(segment, records.segmentOf(record));
-        placed++;
-      }
+      if (state !== recordState.inFlush && state !== recordState.placed) continue;
+      records.setState(record, recordState.placed);
+      segment = Math.min(segment, records.segmentOf(record));
+      placed++;
     }
     rows.setInt(request, requestInt.placed, placed);
     this.#notInFlush(request);
     const now = this.#countsOf(request);
-    rows.setNumber(request, requestNumber.total, Math.max(now.total, flight.total));
-    rows.setNumber(request, requestNumber.firstT, Math.min(now.firstT, flight.firstT));
-    rows.setNumber(request, requestNumber.lastT, Math.max(now.lastT, flight.lastT));
-    this.#open.add(request, requestInt.replaced, flight.replaced);
+    rows.setNumber(request, requestNumber.total, Math.max(now.total, counts.total));
+    rows.setNumber(request, requestNumber.firstT, Math.min(now.firstT, counts.firstT));
+    rows.setNumber(request, requestNumber.lastT, Math.max(now.lastT, counts.lastT));
+    this.#open.add(request, requestInt.replaced, counts.replaced);
     this.#open.queues.putBack(request, { isComplete: this.#open.isComplete(request), segment });
   }
 

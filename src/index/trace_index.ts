@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import type { TracePlace } from "../base/record.ts";
 import type { CatalogReader } from "./catalog_reader.ts";
 import { OpenRequests } from "./open_requests.ts";
+import { RequestPacker, unpackRequests } from "./packed_requests.ts";
 import type { PackedRequests, RequestPlan } from "./plan.ts";
 import { type RecordPlace, recordState } from "./request_records.ts";
 import { requestFlag, requestInt, requestNumber } from "./request_rows.ts";
@@ -52,13 +53,9 @@ export class TraceIndex {
       return undefined;
     }
     if (place.index < 0) place.index = this.#open.names.rows.number(request, requestNumber.nextIndex);
+    const row = this.#open.records.addBatch(request, place, recordState.pending);
     this.#open.countIndex(request, place.index);
     this.#open.add(request, requestInt.pending, 1);
-    const row = this.#open.records.addBatch(request, {
-      batch: place,
-      state: recordState.pending,
-      isHashed: this.#open.hasFlag(request, requestFlag.hashed),
-    });
     return { kind: "batch", row };
   }
 
@@ -101,7 +98,7 @@ export class TraceIndex {
   /** The journal refused the unit of these records. */
   release(held: readonly HeldTrace[]): void {
     const requests = new Set<number>();
-    for (const { kind, row } of held) {
+    for (const { kind, row } of held.toReversed()) {
       const request = kind === "request" ? row : this.#open.records.requestOf(row);
       if (kind === "batch") this.#open.records.remove(row);
       this.#open.add(request, requestInt.pending, -1);
@@ -131,14 +128,14 @@ export class TraceIndex {
 
   /** What the journal holds of a request and no committed part does; undefined when that is nothing. */
   get(app: string, sid: string, rid: string): RequestPlan | undefined {
-    const request = this.#open.names.find({ app, sid, rid });
+    const request = this.#open.find({ app, sid, rid });
     return request === none ? undefined : this.#read(request);
   }
 
   /** The request ids of a session of which the journal holds something, in the order in which they came. */
   session(app: string, sid: string): string[] {
     const { names } = this.#open;
-    return names.ofSession(app, sid)
+    return names.ofSession(names.findSession(app, sid))
       .filter((request) =>
         names.rows.int(request, requestInt.placed) + names.rows.int(request, requestInt.inFlush) > 0
       )
@@ -161,10 +158,6 @@ export class TraceIndex {
       const latest = records.withIndex(request, place.index);
       return latest !== none && records.hashOf(latest) === place.hash;
     }
-    if (!this.#open.hasFlag(request, requestFlag.hashed)) {
-      records.hashAll(request);
-      this.#open.setFlag(request, requestFlag.hashed);
-    }
     return records.withHash(request, place.hash) !== none;
   }
 
@@ -175,36 +168,31 @@ export class TraceIndex {
     while (older !== none && records.isSuperseded(older)) older = records.olderVersion(older);
     if (older === none) return this.#open.add(request, requestInt.stored, 1);
     this.#open.add(request, requestInt.replaced, 1);
-    const state = records.stateOf(older);
-    if (state === recordState.inFlush) return records.supersede(older);
-    if (state === recordState.placed) {
-      this.#open.letGo(records.segmentOf(older));
-      this.#open.add(request, requestInt.placed, -1);
-    }
-    records.remove(older);
+    // One in the journal stays until the next flush is over: read back without it, the counts would be others.
+    if (records.stateOf(older) === recordState.flushed) records.remove(older);
+    else records.supersede(older);
   }
 
   #read(request: number): RequestPlan | undefined {
-    const { records, names } = this.#open;
+    const { records, names: { rows } } = this.#open;
     const batches: number[] = [];
     const metas: number[] = [];
-    for (const record of this.#open.recordsOf(request)) {
+    for (let record = records.first(request); record !== none; record = records.after(record)) {
       const state = records.stateOf(record);
       const isHere = state === recordState.placed || state === recordState.inFlush;
       if (isHere && !records.isSuperseded(record)) (records.isMeta(record) ? metas : batches).push(record);
     }
     if (batches.length + metas.length === 0) return undefined;
-    const { app, sid, rid } = names.nameOf(request);
-    const flight = this.#flight.of(request);
-    return {
-      app,
-      sid,
-      rid,
-      ...this.#open.describe(batches, metas),
-      total: Math.max(names.rows.number(request, requestNumber.total), flight?.total ?? -1),
-      replaced: names.rows.int(request, requestInt.replaced) + (flight?.replaced ?? 0),
-      firstT: Math.min(names.rows.number(request, requestNumber.firstT), flight?.firstT ?? Infinity),
-      lastT: Math.max(names.rows.number(request, requestNumber.lastT), flight?.lastT ?? -Infinity),
+    const inFlush = this.#flight.countsOf(request);
+    const counts = {
+      total: Math.max(rows.number(request, requestNumber.total), inFlush?.total ?? -1),
+      replaced: rows.int(request, requestInt.replaced) + (inFlush?.replaced ?? 0),
+      firstT: Math.min(rows.number(request, requestNumber.firstT), inFlush?.firstT ?? Infinity),
+      lastT: Math.max(rows.number(request, requestNumber.lastT), inFlush?.lastT ?? -Infinity),
     };
+    const packer = new RequestPacker();
+    this.#open.pack(request, { packer, counts, batches, metas });
+    const [plan] = unpackRequests(packer.finish());
+    return plan;
   }
 }
