@@ -6,7 +6,6 @@
 import { TextLineStream } from "@std/streams";
 import { type Daemon, type DaemonOptions, startDaemon } from "../tests/support/daemon.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
-import { outFolder } from "./machine.ts";
 
 /** A server that takes load. */
 export interface Arm extends AsyncDisposable {
@@ -21,6 +20,8 @@ export interface WeirArm extends Arm {
 }
 
 const benchFolder = new URL("./", import.meta.url).pathname;
+/** Where runs keep their data and raw figures: on the disk of the checkout, as /tmp may be memory. */
+export const outFolder = `${benchFolder}out/`;
 
 /** Starts `bench/arms/<name>.ts` and waits until it says where it listens. */
 export async function startArm(name: string, args: string[] = []): Promise<Arm> {

@@ -7,7 +7,7 @@ import { type Comparison, figure, median, verdict, worst } from "./comparison.ts
 
 /** What stands around the table. */
 export interface ReportFacts {
-  readonly machine: string;
+  readonly machine: readonly string[];
   readonly date: string;
   readonly command: string;
   readonly rounds: number;
@@ -34,7 +34,8 @@ export function renderReport(comparisons: readonly Comparison[], facts: ReportFa
     "settings and load from a second process. The table shows the median of the rounds and, in brackets, the " +
     "worst of them. `bare` only parses the body as JSON; `naive` parses, checks, appends and syncs each request " +
     "(bench/arms/).\n",
-    `- machine: ${facts.machine}\n- date: ${facts.date}\n- command: \`${facts.command}\`\n` +
+    facts.machine.map((line) => `- ${line}\n`).join("") +
+    `- date: ${facts.date}\n- command: \`${facts.command}\`\n` +
     `- ${facts.rounds} rounds, ${facts.armMs / 1000} s for each arm of a throughput row\n`,
     table(["what", "against", "measured (worst)", "bar", "goal", "met", "behind it"], rows),
     ...(failed ? [`## Rows that failed\n`, failed] : []),

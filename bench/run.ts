@@ -9,8 +9,9 @@
  */
 
 import { parseArgs } from "node:util";
+import { outFolder } from "./arms.ts";
 import type { Comparison } from "./comparison.ts";
-import { describeMachine, outFolder } from "./machine.ts";
+import { describeMachine } from "./machine.ts";
 import { renderReport } from "./report.ts";
 import type { Pace, Row } from "./row.ts";
 import { fairnessRow } from "./rows/fairness.ts";
@@ -60,6 +61,8 @@ async function bench(args: string[]): Promise<number> {
     keep: (row, result) => raw.push({ row, raw: result }),
   };
 
+  const machine = await describeMachine();
+  machine.forEach(say);
   const comparisons: Comparison[] = [];
   const failures: [string, string][] = [];
   for (const row of rows.filter((row) => wanted.includes(row.name))) {
@@ -75,7 +78,7 @@ async function bench(args: string[]): Promise<number> {
 
   const date = new Date().toISOString();
   const report = renderReport(comparisons, {
-    machine: await describeMachine(),
+    machine,
     date: date.slice(0, 10),
     command: ["deno task bench", ...args].join(" "),
     rounds: pace.rounds,

@@ -39,7 +39,7 @@ Deno.test("Latencies keeps every value and gives percentiles by nearest rank", (
 
 Deno.test("renderReport() says what was reached, what was not, and what failed", () => {
   const facts = {
-    machine: "m",
+    machine: ["machine: m"],
     date: "2026-11-20",
     command: "c",
     rounds: 5,
