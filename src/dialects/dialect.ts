@@ -53,6 +53,8 @@ export interface BodyShape {
   readonly ndjson: boolean;
   readonly maxBytes: number;
   readonly maxRows: number;
+  /** Bytes of one row. @default limits.max_row_bytes */
+  readonly maxRowBytes?: number;
 }
 
 /** A reply, before it is put on the wire. */

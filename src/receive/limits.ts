@@ -10,12 +10,13 @@ import { contentLength } from "./body.ts";
 
 /** What the rows of a body may be. */
 export function rowLimits(shape: BodyShape, limits: Config["limits"]): RowLimits {
+  const { maxRows, maxRowBytes = limits.max_row_bytes } = shape;
   return {
-    maxRows: shape.maxRows,
-    maxRowBytes: limits.max_row_bytes,
+    maxRows,
+    maxRowBytes,
     maxDepth: limits.max_depth,
     // A body that may be a single row has it where other bodies have their envelope.
-    maxEnvelopeBytes: shape.single ? limits.max_row_bytes : limits.max_envelope_bytes,
+    maxEnvelopeBytes: shape.single ? maxRowBytes : limits.max_envelope_bytes,
     windowRows: limits.window_rows,
     windowBytes: limits.window_bytes,
     maxBodyBytes: shape.maxBytes,

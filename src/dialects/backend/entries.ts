@@ -45,7 +45,7 @@ function writeTraces(
     rid: batch.rid ?? of.rid,
     index: batch.index,
     total: batch.total,
-    events: readEvents(batch, ready.maxDepth),
+    events: readEvents(batch, ready),
   }))).filter(({ events, index, total }) => !events.isEmpty || index >= 0 || total >= 0);
   if (describesRequest(entry) || entry.actionId !== undefined) {
     const indexes = batches.filter(({ rid }) => rid === of.rid).map(({ index }) => index);

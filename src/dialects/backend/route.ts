@@ -26,6 +26,8 @@ export function createBackendDialect(authority: Authority): Dialect {
         ndjson: true,
         maxBytes: backend.max_body_bytes,
         maxRows: backend.max_entries,
+        // Old clients send a whole trace as one entry.
+        maxRowBytes: backend.max_body_bytes,
       }),
       open: (inbound, services) => openEntries(inbound, services, authority),
     }],
