@@ -27,12 +27,8 @@ const nothing = new Uint8Array(0);
 const maxKnown = 4_096;
 
 const insertIdName = encoder.encode('","insert_id":"');
-const deviceName = encoder.encode('","device_id":"');
-const sessionName = encoder.encode('","session_id":"');
-const eventName = encoder.encode('","name":"');
 const profileName = encoder.encode('","profile_id":"');
 const idName = encoder.encode('","id":"');
-const propertiesName = encoder.encode(',"properties":');
 
 /** What all rows of a sender share. */
 export interface EventWriterOptions {
@@ -48,7 +44,8 @@ interface Device {
   readonly explicit: string | undefined;
   /** As JSON text, without quotes. */
   idBytes: Uint8Array;
-  sessionBytes: Uint8Array;
+  /** From the quote that ends the id of the row to the one that begins its name. */
+  columns: Uint8Array;
   where: Whereabouts;
   /** Times from `since` on and before `until` have the same device id and session. */
   since: number;
@@ -85,7 +82,7 @@ export class EventWriter {
     this.#options = options;
     const project = JSON.stringify(options.sender.project);
     this.#head = encoder.encode(`{"kind":"event","project_id":${project},"created_at":"`);
-    this.#columns = encoder.encode(options.sender.columns);
+    this.#columns = encoder.encode(options.sender.columns + ',"properties":');
   }
 
   /** The next rows arrived at this time, ms since the epoch. */
@@ -122,9 +119,12 @@ export class EventWriter {
     const { spans } = this.#reader;
     const { writer } = unit;
     // Every byte of the row is written at most twice: once in a column, once within its properties.
-    const room = fixedBytes + this.#head.length + this.#columns.length + 3 * device.idBytes.length;
+    const room = fixedBytes + this.#head.length + this.#columns.length + device.columns.length +
+      device.idBytes.length;
     const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));
-    let at = put(out, writer.length, this.#head);
+    let at = writer.length;
+    out.set(this.#head, at);
+    at += this.#head.length;
     at = spans[Span.timestamp] < 0
       ? put(out, at, this.#arrivalText())
       : copy(out, at, bytes, spans, Span.timestamp);
@@ -135,11 +135,8 @@ export class EventWriter {
       at = put(out, at, insertIdName);
       at = copy(out, at, bytes, spans, Span.insertId);
     }
-    at = put(out, at, deviceName);
-    at = put(out, at, device.idBytes);
-    at = put(out, at, sessionName);
-    at = put(out, at, device.sessionBytes);
-    at = put(out, at, eventName);
+    out.set(device.columns, at);
+    at += device.columns.length;
     at = copy(out, at, bytes, spans, Span.name);
     at = put(out, at, profileName);
     at = spans[Span.profileId] < 0
@@ -148,7 +145,7 @@ export class EventWriter {
     out[at++] = quote;
     at = this.#putPage(out, at, bytes);
     out.set(this.#columns, at);
-    at = put(out, at + this.#columns.length, propertiesName);
+    at += this.#columns.length;
     if (spans[Span.properties] < 0) {
       out[at++] = openBrace;
       out[at++] = closeBrace;
@@ -233,11 +230,12 @@ export class EventWriter {
     const { sender } = this.#options;
     const where = sender.locate(time, this.#arrivedAt, { explicit });
     const { since, until } = sender.steadySpan(time, explicit !== undefined);
+    const id = JSON.stringify(where.deviceId).slice(1, -1);
     const device: Device = {
       bytes: start < 0 ? nothing : bytes.slice(start, end),
       explicit,
-      idBytes: encoder.encode(JSON.stringify(where.deviceId).slice(1, -1)),
-      sessionBytes: encoder.encode(where.sessionId),
+      idBytes: encoder.encode(id),
+      columns: encoder.encode(`","device_id":"${id}","session_id":"${where.sessionId}","name":"`),
       where,
       since,
       until,

@@ -221,7 +221,8 @@ export class TrackRowReader {
     let at = this.#at;
     if (at >= end || bytes[at] !== quote) return false;
     for (at++; at < end; at++) {
-      while (at < end && notPlain[bytes[at]] === 0) at++;
+      // May run past `end`, into the next row or off the buffer, where undefined is no 0; the check comes after.
+      while (notPlain[bytes[at]] === 0) at++;
       if (at >= end) return false;
       if (bytes[at] === quote) {
         this.#at = at + 1;
