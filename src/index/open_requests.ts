@@ -142,16 +142,16 @@ export class OpenRequests {
    */
   rest(request: number): void {
     if (this.#isBusy(request) || this.#resting.has(request)) return;
+    if (this.#resting.size >= maxResting.requests || this.#restingBatches >= maxResting.batches) {
+      this.forgetResting();
+    }
     this.#resting.add(request);
     this.#restingBatches += this.names.rows.int(request, requestInt.stored);
-    if (this.#resting.size > maxResting.requests || this.#restingBatches > maxResting.batches) {
-      this.forgetResting(request);
-    }
   }
 
-  /** Frees the requests that rest, except this one. */
-  forgetResting(except: number = none): void {
-    for (const request of this.#resting) if (request !== except) this.forgetIfIdle(request);
+  /** Frees the requests that rest. */
+  forgetResting(): void {
+    for (const request of this.#resting) this.forgetIfIdle(request);
     this.#resting.clear();
     this.#restingBatches = 0;
   }

@@ -8,13 +8,9 @@ import type { IdentityMemo } from "../base/record.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { CatalogReader } from "./catalog_reader.ts";
 import { IdentityFilter } from "./identity_filter.ts";
+import { IdentityMap } from "./identity_map.ts";
 import type { IndexSize } from "./row_index.ts";
-import { hashText } from "./text_hash.ts";
-
-/** Maps are split so that none is so large that its growth is felt. */
-const shards = 64;
-/** What an identity costs besides the characters of its key: the string, the map's entry, the memo. */
-const identityBytes = 120;
+import { hashText, randomSeed } from "./text_hash.ts";
 
 /** How {@link SeenIdentities} works. */
 export interface SeenIdentitiesOptions {
@@ -40,9 +36,10 @@ interface Walk {
  */
 export class SeenIdentities {
   readonly #options: SeenIdentitiesOptions;
-  #current = new Generation();
-  #inFlush: Generation | undefined;
-  #written: Generation | undefined;
+  #current = new IdentityMap();
+  #inFlush: IdentityMap | undefined;
+  #written: IdentityMap | undefined;
+  readonly #seed = randomSeed();
   #generation = 0;
   #filter: IdentityFilter;
   #walk: Walk | undefined;
@@ -63,21 +60,21 @@ export class SeenIdentities {
 
   /** What the first row with this identity was answered; undefined when there was none. */
   find(key: string): IdentityMemo | undefined {
-    const hash = hashText(key);
+    const hash = this.#hash(key);
     return this.#find(key, hash, this.#filter.mayHold(hash));
   }
 
   /** Takes the identity, unless another row has it: then that one's memo is returned, and nothing changes. */
   reserve(key: string, memo: IdentityMemo): IdentityMemo | undefined {
-    const hash = hashText(key);
+    const hash = this.#hash(key);
     const first = this.#find(key, hash, this.#add(hash));
-    if (first === undefined) this.#current.set(key, hash, memo);
+    if (first === undefined) this.#current.add(key, hash, memo);
     return first;
   }
 
   /** Gives an identity back: its row was not stored. */
   release(key: string): void {
-    const hash = hashText(key);
+    const hash = this.#hash(key);
     this.#current.delete(key, hash);
     this.#inFlush?.delete(key, hash);
     this.#written?.delete(key, hash);
@@ -85,16 +82,16 @@ export class SeenIdentities {
 
   /** Remembers an identity whose row is in the journal, as one that the next flush writes. */
   keep(key: string, memo: IdentityMemo): void {
-    const hash = hashText(key);
+    const hash = this.#hash(key);
     this.#add(hash);
-    if (this.#current.get(key, hash) === undefined) this.#current.set(key, hash, memo);
+    if (this.#current.get(key, hash) === undefined) this.#current.add(key, hash, memo);
   }
 
   /** A flush writes what was placed so far. */
   plan(): void {
     this.#generation++;
     this.#inFlush = this.#current;
-    this.#current = new Generation();
+    this.#current = new IdentityMap();
   }
 
   committed(): void {
@@ -122,7 +119,7 @@ export class SeenIdentities {
   warmUp(keys: number): boolean {
     for (let i = 0; i < keys && this.#walk; i++) {
       const next = this.#nextKey(this.#walk);
-      if (next !== undefined) this.#walk.filter.add(hashText(next));
+      if (next !== undefined) this.#walk.filter.add(this.#hash(next));
       else this.#finishWalk(this.#walk);
     }
     return this.#walk === undefined;
@@ -150,6 +147,10 @@ export class SeenIdentities {
   filterSize(): IndexSize {
     const walked = this.#walk && this.#walk.filter !== this.#filter ? this.#walk.filter.bytes : 0;
     return { entries: this.#filter.added, bytes: this.#filter.bytes + walked };
+  }
+
+  #hash(key: string): number {
+    return hashText(key, this.#seed);
   }
 
   #find(key: string, hash: number, mayBeKnown: boolean): IdentityMemo | undefined {
@@ -208,51 +209,7 @@ export class SeenIdentities {
   }
 }
 
-function* everyKey(generations: readonly Generation[], catalog: CatalogReader): Generator<string> {
+function* everyKey(generations: readonly IdentityMap[], catalog: CatalogReader): Generator<string> {
   for (const generation of generations) yield* generation.keys();
   yield* catalog.identityKeys();
-}
-
-/** The identities between two plans. */
-class Generation {
-  readonly #maps = Array.from({ length: shards }, () => new Map<string, IdentityMemo>());
-  count = 0;
-  bytes = 0;
-
-  get(key: string, hash: number): IdentityMemo | undefined {
-    return this.#mapOf(hash).get(key);
-  }
-
-  /** The key is not there yet. */
-  set(key: string, hash: number, memo: IdentityMemo): void {
-    this.#mapOf(hash).set(key, memo);
-    this.count++;
-    this.bytes += identityBytes + key.length;
-  }
-
-  delete(key: string, hash: number): void {
-    if (!this.#mapOf(hash).delete(key)) return;
-    this.count--;
-    this.bytes -= identityBytes + key.length;
-  }
-
-  addAll(other: Generation): void {
-    for (let shard = 0; shard < shards; shard++) {
-      const into = this.#maps[shard];
-      for (const [key, memo] of other.#maps[shard]) {
-        if (into.has(key)) continue;
-        into.set(key, memo);
-        this.count++;
-        this.bytes += identityBytes + key.length;
-      }
-    }
-  }
-
-  *keys(): Generator<string> {
-    for (const map of this.#maps) yield* map.keys();
-  }
-
-  #mapOf(hash: number): Map<string, IdentityMemo> {
-    return this.#maps[(hash >>> 0) % shards];
-  }
 }

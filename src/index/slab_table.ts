@@ -38,9 +38,9 @@ export class SlabTable {
     this.#options = options;
   }
 
-  /** Memory of the buckets. */
+  /** Memory of the buckets, without those that an empty table has. */
   get bytes(): number {
-    return this.#pages.length * bucketsPerPage * 4;
+    return (this.#pages.length - 1) * bucketsPerPage * 4;
   }
 
   /** The first row of the chain that holds all rows with this hash, and others; or {@link none}. */

@@ -18,9 +18,15 @@ const insertIds = ["i0", "i1", "i2", "i3"];
 const replyKeys = ["k0", "k1"];
 const idleMs = 1000;
 
+type RecordChoice =
+  | { what: "row"; project: string; days: number; insertId: string | undefined; records: number }
+  | { what: "batch"; sid: string; rid: string; index?: number; content: number; total?: number }
+  | { what: "meta"; sid: string; rid: string }
+  | { what: "reply"; key: string };
+
 const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined });
-const recordArbitrary = fc.oneof(
+const recordArbitrary: fc.Arbitrary<RecordChoice> = fc.oneof(
   fc.record({
     what: fc.constant("row" as const),
     project: fc.constantFrom(...projects),
@@ -43,9 +49,7 @@ const recordArbitrary = fc.oneof(
   }),
   fc.record({ what: fc.constant("reply" as const), key: fc.constantFrom(...replyKeys) }),
 );
-type RecordChoice = typeof recordArbitrary extends fc.Arbitrary<infer T> ? T : never;
-
-const batchesArbitrary = fc.array(
+const batchesArbitrary: fc.Arbitrary<RecordChoice[]> = fc.array(
   fc.record({
     what: fc.constant("batch" as const),
     sid: fc.constant("S"),
@@ -56,7 +60,7 @@ const batchesArbitrary = fc.array(
   }),
   { minLength: 10, maxLength: 20 },
 );
-const unitArbitrary = fc.oneof(
+const unitArbitrary: fc.Arbitrary<RecordChoice[]> = fc.oneof(
   { weight: 5, arbitrary: fc.array(recordArbitrary, { minLength: 1, maxLength: 5 }) },
   { weight: 1, arbitrary: batchesArbitrary },
 );

@@ -1,0 +1,145 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
+import { SeenIdentities } from "../../src/index/seen_identities.ts";
+import { MemoryCatalog } from "./memory_catalog.ts";
+
+const memo = (name: string): { deviceId: string; sessionId: string } => ({ deviceId: name, sessionId: "" });
+
+function newSeen(filterBytes = 4096): { seen: SeenIdentities; catalog: MemoryCatalog; metrics: Metrics } {
+  const catalog = new MemoryCatalog();
+  const metrics = createMetrics();
+  return { seen: new SeenIdentities({ catalog, metrics, filterBytes }), catalog, metrics };
+}
+
+Deno.test("SeenIdentities still knows, without the catalog, what the last flush wrote", () => {
+  const { seen, catalog } = newSeen();
+  seen.reserve("a", memo("first"));
+  seen.plan();
+  seen.committed();
+  assertEquals(seen.find("a"), memo("first"));
+  assertEquals(catalog.identityLookups, 1, "asked once, for the first reserve, as the filter was not filled");
+  seen.plan();
+  assertEquals(seen.find("a"), memo("first"));
+  seen.committed();
+  assertEquals(seen.find("a"), undefined);
+});
+
+Deno.test("SeenIdentities finds what was looked up before a flush and is reserved after it", () => {
+  const { seen } = newSeen();
+  assertEquals(seen.find("a"), undefined, "the slow request looks");
+  seen.reserve("a", memo("quick"));
+  seen.plan();
+  seen.committed();
+  assertEquals(seen.reserve("a", memo("slow")), memo("quick"));
+});
+
+Deno.test("SeenIdentities keeps what is placed after a plan for one flush more", () => {
+  const { seen } = newSeen();
+  seen.reserve("a", memo("a"));
+  const { generation } = seen;
+  seen.plan();
+  assertEquals(seen.generation === generation, false);
+  seen.keep("a", memo("a"));
+  seen.committed();
+  seen.plan();
+  seen.committed();
+  assertEquals(seen.find("a"), memo("a"));
+});
+
+Deno.test("SeenIdentities.release() gives an identity back, also one that a plan has moved on", () => {
+  const { seen } = newSeen();
+  seen.reserve("a", memo("a"));
+  seen.release("a");
+  assertEquals(seen.reserve("a", memo("b")), undefined);
+  seen.plan();
+  seen.release("a");
+  assertEquals(seen.find("a"), undefined);
+  seen.failed();
+  assertEquals(seen.find("a"), undefined);
+});
+
+Deno.test("SeenIdentities.failed() keeps both what was planned and what came since", () => {
+  const { seen } = newSeen();
+  for (const key of ["a", "b", "c"]) seen.reserve(key, memo(key));
+  seen.plan();
+  seen.reserve("d", memo("d"));
+  seen.failed();
+  seen.plan();
+  seen.failed();
+  for (const key of ["a", "b", "c", "d"]) assertEquals(seen.find(key), memo(key));
+  assertEquals(seen.size().entries, 4);
+});
+
+Deno.test("SeenIdentities asks the catalog about everything until the filter was filled once", () => {
+  const { seen, catalog } = newSeen();
+  for (let i = 0; i < 25; i++) catalog.identities.set(`old-${i}`, memo("old"));
+  assertEquals(seen.find("old-24"), memo("old"));
+  assertEquals(seen.find("new"), undefined);
+  assertEquals(catalog.identityLookups, 2);
+  assertEquals([seen.warmUp(10), seen.warmUp(10)], [false, false]);
+  assertEquals(seen.find("old-24"), memo("old"));
+  assertEquals([seen.warmUp(10), seen.warmUp(10)], [true, true]);
+  catalog.identityLookups = 0;
+  for (let i = 0; i < 25; i++) assertEquals(seen.find(`old-${i}`), memo("old"));
+  assertEquals(catalog.identityLookups, 25);
+  for (let i = 0; i < 25; i++) assertEquals(seen.find(`new-${i}`), undefined);
+  assertEquals(catalog.identityLookups, 25, "the filter answers for what was never seen");
+});
+
+/** Its first walk over the identities breaks off. */
+class FailingCatalog extends MemoryCatalog {
+  #walks = 0;
+
+  override *identityKeys(): Generator<string> {
+    const isFirst = this.#walks++ === 0;
+    for (const key of this.identities.keys()) {
+      yield key;
+      if (isFirst) throw new Error("disk I/O error");
+    }
+  }
+}
+
+Deno.test("SeenIdentities begins to fill the filter anew when the catalog failed half-way", () => {
+  const catalog = new FailingCatalog();
+  for (let i = 0; i < 10; i++) catalog.identities.set(`old-${i}`, memo("old"));
+  const seen = new SeenIdentities({ catalog, metrics: createMetrics(), filterBytes: 4096 });
+  assertThrows(() => seen.warmUp(100), Error, "disk I/O error");
+  for (let i = 0; i < 10; i++) assertEquals(seen.find(`old-${i}`), memo("old"));
+  assertEquals(seen.warmUp(100), true);
+  for (let i = 0; i < 10; i++) assertEquals(seen.find(`old-${i}`), memo("old"));
+});
+
+Deno.test("SeenIdentities fills a filter that became too full anew, with what has not expired", () => {
+  const { seen, catalog } = newSeen(32);
+  assertEquals(seen.warmUp(1), true);
+  const reserveAndFlush = (prefix: string, count: number): void => {
+    for (let i = 0; i < count; i++) seen.reserve(`${prefix}${i}`, memo(prefix));
+    seen.plan();
+    for (let i = 0; i < count; i++) catalog.identities.set(`${prefix}${i}`, memo(prefix));
+    seen.committed();
+  };
+  for (let i = 0; i < 10; i++) reserveAndFlush(`old-${i}-`, 10);
+  catalog.identities.clear();
+  reserveAndFlush("young-", 5);
+  const fullBefore = seen.filterSize().entries;
+  seen.reserve("meanwhile", memo("meanwhile"));
+  while (!seen.warmUp(1)) seen.reserve("during", memo("during"));
+  assertEquals(seen.filterSize().entries < fullBefore, true);
+  assertEquals(seen.filterSize().bytes, 32);
+  for (let i = 0; i < 5; i++) assertEquals(seen.find(`young-${i}`), memo("young-"));
+  for (const key of ["meanwhile", "during"]) assertEquals(seen.find(key), memo(key));
+});
+
+Deno.test("SeenIdentities counts look-ups by where they were decided", async () => {
+  const { seen, catalog, metrics } = newSeen();
+  catalog.identities.set("old", memo("old"));
+  assertEquals(seen.warmUp(10), true);
+  seen.reserve("new", memo("new"));
+  seen.reserve("new", memo("new"));
+  seen.reserve("old", memo("old"));
+  seen.countLookups();
+  seen.countLookups();
+  const { values } = await metrics.counter("weir_identity_lookups_total").get();
+  const counts = Object.fromEntries(values.map(({ labels, value }) => [labels.by, value]));
+  assertEquals(counts, { filter: 1, recent: 1, catalog: 1 });
+});
