@@ -5,7 +5,6 @@
 
 /// <reference lib="deno.worker" />
 
-import { join } from "node:path";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import type { RowsPlan } from "../index/plan.ts";
 import { ExtentReader } from "./extents.ts";
@@ -15,9 +14,6 @@ import { PartWriter } from "./part_writer.ts";
 import { applyRetention } from "./retention.ts";
 import { sweep } from "./unlisted.ts";
 import { type FlushTools, writeFlush } from "./write_flush.ts";
-
-/** Bytes written to learn whether the disk is full. */
-const probeBytes = 64 * 1024;
 
 let tools: FlushTools | undefined;
 let rows: RowsPlan[] = [];
@@ -68,25 +64,6 @@ function problemOf(error: unknown): FlushProblem {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const message = dataDir === "" ? text : text.replaceAll(dataDir, "data_dir");
   const code = (error as { code?: unknown } | undefined)?.code;
-  // SQLite does not say in a code that the disk is full, so the disk is asked.
-  if (code === "ERR_SQLITE_ERROR") return { code: dataDir === "" ? "SQLITE" : probe(dataDir), message };
+  if (code === "ERR_SQLITE_ERROR") return { code: "SQLITE", message };
   return { code: typeof code === "string" ? code : "unknown error", message };
-}
-
-function probe(dataDir: string): string {
-  const path = join(dataDir, ".probe.tmp");
-  try {
-    using file = Deno.openSync(path, { create: true, write: true, truncate: true });
-    file.writeSync(new Uint8Array(probeBytes));
-    file.syncSync();
-    return "SQLITE";
-  } catch (error) {
-    return (error as { code?: string }).code ?? "SQLITE";
-  } finally {
-    try {
-      Deno.removeSync(path);
-    } catch {
-      // It stays, 64 KiB at most, and the next probe uses it again.
-    }
-  }
 }

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { CatalogError } from "../catalog/schema.ts";
 import { errorCode } from "../journal/files.ts";
+import { probeDisk } from "./disk_probe.ts";
 import { catalogPath, journalDir, quarantineDir } from "./layout.ts";
 import { DataDirError, DataLock } from "./lock.ts";
 import { reindex, removeDraft } from "./reindex.ts";
@@ -68,19 +68,11 @@ async function makeFolders(dataDir: string): Promise<void> {
     for (const path of [dataDir, journalDir(dataDir), quarantineDir(dataDir)]) {
       await Deno.mkdir(path, { recursive: true, mode: onlyOwner });
     }
-    await probe(dataDir);
+    // So that a full or read-only disk is not taken for a damaged catalog.
+    probeDisk(dataDir);
   } catch (error) {
     throw new DataDirError(`Cannot use data_dir: it cannot be written to: ${errorCode(error)}`);
   }
-}
-
-/** So that a full or read-only disk is not taken for a damaged catalog. */
-async function probe(dataDir: string): Promise<void> {
-  const path = join(dataDir, ".probe.tmp");
-  using file = await Deno.open(path, { create: true, write: true, truncate: true });
-  await file.write(new Uint8Array(64 * 1024));
-  await file.sync();
-  await Deno.remove(path);
 }
 
 async function ensureCatalog(dataDir: string, { identityKeepMs, clock, log }: PrepareOptions): Promise<void> {

@@ -11,6 +11,7 @@ import { identityKey, type RecordKind, recordKinds } from "../base/record.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
 import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
+import { diskErrorOr } from "./disk_probe.ts";
 import type { ExtentReader } from "./extents.ts";
 import { JsonMembers } from "./json_members.ts";
 import { type Compression, folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
@@ -195,11 +196,12 @@ export function writeFlush(
     writer.commit({ checkpoint: plan.checkpoint, flushId: at.flushId });
     faultPoint("flush.committed");
   } catch (error) {
+    const cause = diskErrorOr(error, tools.dataDir);
     writer.rollback();
     // A commit that failed may still have happened, and then the parts are the only copy.
     if (writer.lastFlush() !== at.flushId) {
       flush.removeParts();
-      throw error;
+      throw cause;
     }
   }
   return flush.report;
