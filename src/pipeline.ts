@@ -57,11 +57,11 @@ export async function ingest(
     house.admission.enter(firstHold(request.headers, { shape, format, limits: config.limits })),
   );
   const session = await route.open(inbound, house);
-  const small = format === "json" ? await readSmallBody(request, stalls) : undefined;
+  const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
+  const small = format === "json" ? await readSmallBody(request, reading) : undefined;
   const common = small && takeCommonShape(small, session, house.buffers);
   const limits = rowLimits(shape, config.limits);
-  const maxBytes = format === "json" ? shape.maxBytes : Infinity;
-  const chunks = small ? inPieces([small]) : readBody(request, { maxBytes, stalls });
+  const chunks = small ? inPieces([small]) : readBody(request, reading);
   const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
   const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
   if (repeat !== undefined) return repeatResponse(repeat);

@@ -3,21 +3,15 @@
  * @module
  */
 
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
-import type { Transform } from "node:stream";
 import { WeirError } from "../base/errors.ts";
+import { decoded } from "./decode.ts";
 import type { StallWatch, Watch } from "./stall_watch.ts";
 
-/** Bodies announced as no larger than this are read in one go, which is cheaper than a stream. */
-const wholeBodyBytes = 65_536;
-
-const decoders: Record<string, () => Transform> = {
-  gzip: createGunzip,
-  "x-gzip": createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-};
+/**
+ * Bodies announced as no larger than this are read in one go, which is cheaper than a stream. Nobody sees their bytes
+ * come one by one, so they must be here as a whole before a body would count as stalled: 16 KiB is 0.5 KiB/s then.
+ */
+const wholeBodyBytes = 16 * 1024;
 
 /** How {@link readBody} reads. */
 export interface BodyOptions {
@@ -43,14 +37,20 @@ export function contentLength(headers: Headers): number | undefined {
 /**
  * A body that is announced as small and sent as it is, in one piece.
  * @returns undefined for every other body; it is still unread then
- * @throws WeirError `stalled`, or `malformed_json` when the body was cut off
+ * @throws WeirError `body_too_large`, `stalled`, or `malformed_json` when the body was cut off
  */
-export function readSmallBody(request: Request, stalls: StallWatch): Promise<Uint8Array> | undefined {
+export function readSmallBody(request: Request, options: BodyOptions): Promise<Uint8Array> | undefined {
   const announced = contentLength(request.headers);
-  const isSmall = announced !== undefined && announced <= wholeBodyBytes;
-  return isSmall && !request.headers.has("content-encoding")
-    ? readWhole(request, announced, stalls)
-    : undefined;
+  if (announced === undefined || announced > wholeBodyBytes || codingOf(request.headers) !== "identity") {
+    return undefined;
+  }
+  if (announced > options.maxBytes) throw tooLarge(options.maxBytes);
+  return readWhole(request, announced, options.stalls);
+}
+
+/** The Content-Encoding in lower case; `identity` where there is none. */
+function codingOf(headers: Headers): string {
+  return headers.get("content-encoding")?.trim().toLowerCase() || "identity";
 }
 
 /**
@@ -60,25 +60,12 @@ export function readSmallBody(request: Request, stalls: StallWatch): Promise<Uin
  * the body was cut off before its announced end
  */
 export async function* readBody(request: Request, options: BodyOptions): AsyncGenerator<Uint8Array> {
-  const { maxBytes } = options;
-  const encoding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
+  const { maxBytes, stalls } = options;
+  const coding = codingOf(request.headers);
   const announced = contentLength(request.headers);
-  if (encoding === "identity") {
-    if (announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
-    yield* capped(readChunks(request, announced, options.stalls), maxBytes);
-    return;
-  }
-  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
-  if (decoder === undefined) {
-    throw new WeirError(
-      "unsupported_encoding",
-      "Content-Encoding must be gzip, deflate, br, zstd or identity",
-      {
-        headers: { "accept-encoding": "gzip, deflate, br, zstd" },
-      },
-    );
-  }
-  yield* capped(decode(readChunks(request, announced, options.stalls), decoder()), maxBytes);
+  if (coding === "identity" && announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
+  const chunks = readChunks(request, announced, stalls);
+  yield* capped(coding === "identity" ? chunks : decoded(coding, chunks), maxBytes);
 }
 
 function tooLarge(maxBytes: number): WeirError {
@@ -116,10 +103,11 @@ async function* readChunks(
   let received = 0;
   try {
     for (;;) {
+      watch.wait();
       const { value, done } = await readNext(reader, watch);
       if (done) break;
-      watch.alive();
       received += value.length;
+      watch.rest();
       yield value;
     }
     if (announced !== undefined && received !== announced) throw cutOff();
@@ -152,44 +140,7 @@ async function* capped(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Asy
   }
 }
 
-/** Pulls chunks through a decoder; its own buffers are small, so a bomb is met by the cap above, not by memory. */
-async function* decode(chunks: AsyncIterable<Uint8Array>, decoder: Transform): AsyncGenerator<Uint8Array> {
-  let failure: unknown;
-  const feed = (async () => {
-    for await (const chunk of chunks) {
-      if (decoder.destroyed) return;
-      if (!decoder.write(chunk)) await drained(decoder);
-    }
-    decoder.end();
-  })().catch((error) => {
-    failure = error;
-    decoder.destroy(error instanceof Error ? error : undefined);
-  });
-  try {
-    for await (const chunk of decoder) yield chunk as Uint8Array;
-    await feed;
-  } catch (error) {
-    if (failure instanceof WeirError) throw failure;
-    throw new WeirError("bad_encoding", "The body is not what its Content-Encoding says", { cause: error });
-  } finally {
-    decoder.destroy();
-  }
-}
-
-function drained(decoder: Transform): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      decoder.off("drain", done);
-      decoder.off("close", done);
-      resolve();
-    };
-    decoder.on("drain", done);
-    decoder.on("close", done);
-  });
-}
-
 /** Chunks that are here already, as a body. */
-// deno-lint-ignore require-await -- bodies are read as they come
 export async function* inPieces(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
 }

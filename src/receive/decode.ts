@@ -56,14 +56,16 @@ async function* decodeStream(chunks: Chunks, stream: Transform): AsyncGenerator<
 async function* decodeZstd(chunks: Chunks, stream: Transform): AsyncGenerator<Uint8Array> {
   using pump = new Pump(stream);
   const blocks = new ZstdBlocks();
+  let isEmpty = true;
   for await (const chunk of chunks) {
+    isEmpty = false;
     try {
       for (const piece of blocks.cut(chunk)) yield* pump.put(piece);
     } catch (error) {
       throw error instanceof RangeError ? badEncoding(error) : error;
     }
   }
-  if (!blocks.isBetween) throw badEncoding();
+  if (isEmpty || !blocks.isBetween) throw badEncoding();
 }
 
 function badEncoding(cause?: unknown): WeirError {

@@ -37,7 +37,7 @@ export class Idempotency {
    */
   async begin(inbound: Inbound, owner: string | undefined): Promise<Turn> {
     const sent = inbound.headers.get("idempotency-key");
-    if (sent === null || owner === undefined) return { [Symbol.dispose]() {} };
+    if (sent === null || owner === undefined) return { [Symbol.dispose](): void {} };
     if (sent === "" || sent.length > 256) {
       throw new WeirError("invalid_header", "Idempotency-Key must have 1 to 256 characters");
     }
@@ -48,7 +48,7 @@ export class Idempotency {
       await running;
     }
     const repeat = this.#memory.reply(key);
-    if (repeat !== undefined) return { repeat, [Symbol.dispose]() {} };
+    if (repeat !== undefined) return { repeat, [Symbol.dispose](): void {} };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
     return {

@@ -14,15 +14,18 @@ export interface StallLimits {
 
 /** One body under watch. */
 export interface Watch extends Disposable {
-  /** A byte came. */
-  alive(): void;
+  /** The next byte is waited for, from now on; so it is from the start. */
+  wait(): void;
+  /** It came, and nobody waits: a client is not to blame for the time that is spent with what it sent. */
+  rest(): void;
   /** Set once the body was given up. */
   readonly reason: string | undefined;
 }
 
 interface Watched {
   since: number;
-  last: number;
+  /** Since when the next byte is waited for; Infinity while none is. */
+  waitingSince: number;
   reason: string | undefined;
   giveUp: (reason: string) => void;
 }
@@ -42,15 +45,18 @@ export class StallWatch {
   /** Begins to watch; `giveUp` is called once, with the reason, when the body is late. */
   watch(giveUp: (reason: string) => void): Watch {
     const now = this.#clock.monotonic();
-    const body: Watched = { since: now, last: now, reason: undefined, giveUp };
+    const body: Watched = { since: now, waitingSince: now, reason: undefined, giveUp };
     this.#bodies.add(body);
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#tick(), 500);
       Deno.unrefTimer(this.#timer);
     }
     return {
-      alive: () => {
-        body.last = this.#clock.monotonic();
+      wait: () => {
+        body.waitingSince = this.#clock.monotonic();
+      },
+      rest: () => {
+        body.waitingSince = Infinity;
       },
       get reason() {
         return body.reason;
@@ -66,7 +72,7 @@ export class StallWatch {
     const now = this.#clock.monotonic();
     const { stall_timeout_ms: stallMs, body_timeout_ms: totalMs } = this.#limits();
     for (const body of this.#bodies) {
-      if (now - body.last >= stallMs) body.reason = `No byte of the body came for ${stallMs} ms`;
+      if (now - body.waitingSince >= stallMs) body.reason = `No byte of the body came for ${stallMs} ms`;
       else if (now - body.since >= totalMs) body.reason = `The body took longer than ${totalMs} ms`;
       else continue;
       this.#forget(body);
