@@ -6,8 +6,11 @@
 import { WeirError } from "../../base/errors.ts";
 import type { Outcomes } from "../../base/outcome.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
+import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services } from "../dialect.ts";
+import { writeCommonBatch } from "./common_batch.ts";
+import { maxCommonDepth } from "./row_reader.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { writeRow } from "./rows.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
@@ -67,12 +70,15 @@ export class TrackIngest implements Ingest {
   }
 
   takeWhole(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean {
-    const { batchOnly, anonymous, refusal, inbound } = this.#options;
+    const { batchOnly, anonymous, refusal, inbound, services: { config } } = this.#options;
     const sender = this.#sender ?? anonymous;
-    if (batchOnly || sender === undefined || refusal !== undefined) return false;
+    if (sender === undefined || refusal !== undefined || !allowsWhole(config, body)) return false;
     sender.events.begin(inbound.arrivedAt);
-    if (!sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit)) return false;
-    outcomes.accepted++;
+    const rows = batchOnly
+      ? writeCommonBatch(body, unit, { events: sender.events, maxRows: config.track.max_batch_rows })
+      : Number(sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit));
+    if (rows === 0) return false;
+    outcomes.accepted += rows;
     this.#sender = sender;
     this.#last = sender.events.last;
     return true;
@@ -174,6 +180,11 @@ export class TrackIngest implements Ingest {
     );
     return undefined;
   }
+}
+
+/** Do the limits leave the common shape what it needs, so that nobody has to look at them? */
+function allowsWhole({ limits }: Config, body: Uint8Array): boolean {
+  return limits.max_depth > maxCommonDepth && limits.max_row_bytes >= body.length;
 }
 
 function propertiesOf(row: TrackRow): Record<string, unknown> {

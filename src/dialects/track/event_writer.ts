@@ -37,6 +37,14 @@ export interface EventWriterOptions {
   readonly limits: TimeLimits;
 }
 
+/** Where a row lies, and which one of its body it is. */
+export interface RowAt {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly row: number;
+}
+
 /** A device of this sender, and the session that its last event fell into. */
 interface Device {
   /** As sent, without quotes; empty for the device that is computed from the sender. */
@@ -93,15 +101,26 @@ export class EventWriter {
   }
 
   /**
-   * Adds the record of `bytes[start, end)` to the unit.
-   * @param row Index of the row in its body.
+   * Adds the record of the row `bytes[start, end)` to the unit.
+   * @param at.row Index of the row in its body.
    * @returns false when the row is not of the common shape, or must be refused; then the schema says more
    */
-  write(at: { bytes: Uint8Array; start: number; end: number; row: number }, unit: Unit): boolean {
+  write(at: RowAt, unit: Unit): boolean {
+    return this.#reader.read(at.bytes, at.start, at.end) === at.end && this.#writeRow(at, unit);
+  }
+
+  /**
+   * The same for a row that begins at `start` and ends somewhere before `end`.
+   * @returns where it ends; -1 where {@link write} would answer false
+   */
+  writeNext(at: RowAt, unit: Unit): number {
+    const end = this.#reader.read(at.bytes, at.start, at.end);
+    return end >= 0 && this.#writeRow(at, unit) ? end : -1;
+  }
+
+  #writeRow(at: RowAt, unit: Unit): boolean {
     const { bytes } = at;
-    const reader = this.#reader;
-    if (!reader.read(bytes, at.start, at.end)) return false;
-    const { spans } = reader;
+    const { spans } = this.#reader;
     const time = this.#timeOf(bytes, spans);
     if (Number.isNaN(time) || !this.#isKnownName(bytes, spans)) return false;
     const device = this.#deviceOf(bytes, spans, time);
@@ -246,7 +265,7 @@ export class EventWriter {
   }
 
   /** The identity of the row; undefined when it has none, null when its id is not fit to be one. */
-  #identityOf(at: { bytes: Uint8Array; row: number }, where: Whereabouts): Identity | undefined | null {
+  #identityOf(at: RowAt, where: Whereabouts): Identity | undefined | null {
     const { spans } = this.#reader;
     const start = spans[Span.insertId];
     if (start < 0) return undefined;

@@ -23,6 +23,8 @@ const openBrace = 0x7b, closeBrace = 0x7d, openBracket = 0x5b;
 
 const spanCount = 18;
 const maxDepth = 32;
+/** Brackets open at once in a body whose rows are of the common shape, at the most. */
+export const maxCommonDepth = maxDepth + 5;
 const notPlain = plainTable();
 const keys = keyTable({
   type: "type",
@@ -77,15 +79,19 @@ export class TrackRowReader {
   #keyStart = 0;
   #keyEnd = 0;
 
-  /** @returns true when `bytes[start, end)` is JSON of the common shape, and {@link spans} tell its members. */
-  read(bytes: Uint8Array, start: number, end: number): boolean {
+  /**
+   * Reads one row that begins at `start`.
+   * @returns where it ends, at most `end`, and {@link spans} tell its members; -1 when it is not of the common shape
+   */
+  read(bytes: Uint8Array, start: number, end: number): number {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
     this.spans.fill(-1);
+    if (!this.#readRow() || this.spans[Span.name] < 0) return -1;
     this.spans[Span.rowStart] = start;
-    this.spans[Span.rowEnd] = end;
-    return this.#readRow() && this.#at === end && this.spans[Span.name] >= 0;
+    this.spans[Span.rowEnd] = this.#at;
+    return this.#at;
   }
 
   #readRow(): boolean {
@@ -205,12 +211,11 @@ export class TrackRowReader {
     return this.#at < this.#end ? this.#bytes[this.#at++] : 0;
   }
 
+  /** Line breaks are left to the way that takes them out: a record is one line. */
   #skipSpace(): void {
     const bytes = this.#bytes;
     let at = this.#at;
-    while (
-      at < this.#end && (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09)
-    ) at++;
+    while (at < this.#end && (bytes[at] === 0x20 || bytes[at] === 0x09)) at++;
     this.#at = at;
   }
 

@@ -15,7 +15,7 @@ import { TrackIngest } from "../../../src/dialects/track/apply.ts";
 import { Sender } from "../../../src/dialects/track/sender.ts";
 import { UserAgents } from "../../../src/dialects/track/user_agent.ts";
 import { JsonRows } from "../../../src/parse/json_rows.ts";
-import type { RowLimits } from "../../../src/parse/window.ts";
+import type { RowLimits, RowWindow } from "../../../src/parse/window.ts";
 import { SaltStore } from "../../../src/sessions/salts.ts";
 
 const arrivedAt = Date.parse("2026-06-08T12:00:00.000Z");
@@ -28,6 +28,21 @@ const limits: RowLimits = {
   windowBytes: 262_144,
   maxBodyBytes: 10 << 20,
 };
+
+/** Rows that take the short way, each with something else about them. */
+const plainRow = fc.record({
+  type: fc.constant("track"),
+  payload: fc.record({
+    name: fc.constantFrom("screen_view", "signup"),
+    properties: fc.record({
+      __deviceId: fc.constantFrom("device-1", "device-2"),
+      __path: fc.constantFrom("/a", "https://example.com/x?y=1"),
+      __insertId: fc.constantFrom("id-1", "id-2"),
+      list: fc.constantFrom([], [1, [2, { a: "b" }]]),
+    }, { requiredKeys: [] }),
+    profileId: fc.constantFrom("user-1", "user-2"),
+  }, { requiredKeys: ["name"] }),
+});
 
 /** Runs one row through the dialect, with or without the way straight from the bytes. */
 function take(rowText: string, { senderOf, fast }: { senderOf: () => Sender; fast: boolean }): unknown {
@@ -328,5 +343,91 @@ Deno.test("EventWriter writes what the schema's way writes, for rows that were d
       }
     }
   }
+  await Deno.remove(salts, { recursive: true });
+});
+
+/** Runs a whole body through the dialect: in one go where that is allowed and possible, else row by row. */
+function takeBody(
+  bodyText: string,
+  { senderOf, batchOnly, whole }: { senderOf: () => Sender; batchOnly: boolean; whole: boolean },
+): { wentWhole: boolean; seen: unknown } {
+  const inbound = { arrivedAt, headers: new Headers(), clientIp: "203.0.113.9" } as unknown as Inbound;
+  const services = { config: defaultConfig(), ids: new IdSource(systemClock) } as unknown as Services;
+  const sender = senderOf();
+  const findSender = (): Promise<Sender> => Promise.resolve(sender);
+  const options = {
+    inbound,
+    services,
+    sender,
+    anonymous: undefined,
+    findSender,
+    batchOnly,
+    refusal: undefined,
+  };
+  const ingest = new TrackIngest(options);
+  const unit = new Unit();
+  const outcomes = new Outcomes();
+  const body = new TextEncoder().encode(bodyText);
+  const wentWhole = whole && ingest.takeWhole(body, unit, outcomes);
+  let refused: string | undefined;
+  if (!wentWhole) {
+    assertEquals(unit.count, 0, "what is not taken leaves nothing behind");
+    const rows = new JsonRows({
+      rowsKey: batchOnly ? "events" : "payload",
+      limits: { ...limits, maxEnvelopeBytes: 1 << 20 },
+    });
+    const takeWindow = (window: RowWindow): void => {
+      ingest.take(window, unit, outcomes);
+      window.settle();
+    };
+    try {
+      for (const window of rows.push(body)) takeWindow(window);
+      for (const window of rows.finish()) takeWindow(window);
+      if (rows.rowsKey === undefined && !batchOnly) takeWindow(rows.single());
+      ingest.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, outcomes);
+    } catch (error) {
+      refused = (error as { code?: string }).code ?? String(error);
+    }
+  }
+  const text = new TextDecoder().decode(unit.writer.view(frameHeaderBytes));
+  return {
+    wentWhole,
+    seen: {
+      refused,
+      accepted: refused ? undefined : outcomes.accepted,
+      records: refused ? undefined : text.replace(/"id":"[0-9a-f-]{36}"/g, '"id":""'),
+      identities: refused ? undefined : unit.identities,
+      reply: refused ? undefined : ingest.reply(outcomes, []),
+    },
+  };
+}
+
+Deno.test("TrackIngest.takeWhole() takes bodies as the windows' way does, whatever stands between the tokens", async () => {
+  const { senderOf, salts } = await senders();
+  let wholeBodies = 0;
+  const bodies = fc.tuple(
+    fc.array(fc.oneof({ weight: 3, arbitrary: plainRow }, { weight: 1, arbitrary: row }), { maxLength: 4 }),
+    fc.constantFrom("", "", " ", "\n", "\r\n\t", ","),
+    fc.constantFrom("events", "events", "events", "payload", "other"),
+    fc.constantFrom("", "", "", '"clientId":"x",', "\ufeff"),
+    fc.constantFrom("}", "}", "}", "}\n", "", "}}", ',"more":1}'),
+    fc.constantFrom(0, 0, 2),
+  );
+  fc.assert(
+    fc.property(bodies, fc.boolean(), ([rows, blank, key, before, end, indent], batchOnly) => {
+      const rowTexts = rows.map((given) => JSON.stringify(given, null, indent));
+      const bodyText = batchOnly
+        ? `${blank}{${before}"${key}"${blank}:[${blank}${
+          rowTexts.join(`${blank},${blank}`)
+        }${blank}]${blank}${end}${blank}`
+        : `${blank}${rowTexts[0] ?? ""}${blank}`;
+      const whole = takeBody(bodyText, { senderOf, batchOnly, whole: true });
+      const windows = takeBody(bodyText, { senderOf, batchOnly, whole: false });
+      assertEquals(whole.seen, windows.seen);
+      if (whole.wentWhole) wholeBodies++;
+    }),
+    { numRuns: 4_000, seed: 7 },
+  );
+  assert(wholeBodies > 250, `only ${wholeBodies} bodies were taken whole: the test says little about it`);
   await Deno.remove(salts, { recursive: true });
 });
