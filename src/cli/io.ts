@@ -10,6 +10,6 @@ export interface CliIo {
   /** As `stdout`, for what is not the result. */
   stderr(text: string): void;
   readonly env: Record<string, string>;
-  /** Is standard output a terminal? */
+  /** Is standard error a terminal? */
   readonly isTty: boolean;
 }

@@ -3,33 +3,44 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { describeError } from "../base/log.ts";
+import { describeFlags, type FlagSpecs, parseFlags, reportFailure, UsageError } from "./flags.ts";
 import type { CliIo } from "./io.ts";
+import type { RowBatch } from "./send_batch.ts";
+import { DeliveryError, postBatch, type Target, type Verdict } from "./send_post.ts";
 import { Progress } from "./send_progress.ts";
-import { openSource, type RowBatch, type RowFile, SourceError } from "./send_source.ts";
-import { clearState, readState, writeState } from "./send_state.ts";
-import { DeliveryError, postBatch, type Verdict } from "./send_post.ts";
+import { openSource, type RowFile, SourceError } from "./send_source.ts";
+import { StateFile } from "./send_state.ts";
 
-const usage = `weir send FILE|- [flags]
+const flagSpecs = {
+  url: { value: "URL", text: "The daemon (http://127.0.0.1:7400)" },
+  "client-id": { value: "ID", text: "Sent as openpanel-client-id" },
+  "client-secret": {
+    value: "TEXT",
+    text: "Sent as openpanel-client-secret; better: SEND_CLIENT_SECRET in the environment",
+  },
+  batch: { value: "N", text: "Rows a request, 1 to 2000 (500)" },
+  retries: { value: "N", text: "How many times a batch is tried again, with growing pauses (6)" },
+  rejects: { value: "FILE", text: "Write refused rows there, one line each: row, reason, error" },
+  restart: { text: "Forget how far an earlier run came" },
+} as const satisfies FlagSpecs;
 
-Posts the rows of a file (JSON array, {"events":[...]} or NDJSON) to /track/batch. Run again after it was
-interrupted, it goes on where it stopped: FILE.weir-sent remembers how far it came.
+const usage = `Usage: weir send FILE|- [flags]
 
-  --url URL              the daemon            (http://127.0.0.1:7400)
-  --client-id ID         openpanel-client-id
-  --client-secret TEXT   openpanel-client-secret; better: SEND_CLIENT_SECRET in the environment
-  --batch N              rows a request, 1 to 2000  (500)
-  --rejects FILE         write refused rows there, one line each: row, reason, error
-  --restart              forget how far an earlier run came
-`;
+Posts the rows of a file (JSON array, {"events":[...]} or NDJSON) to /track/batch.
+Run again after it was interrupted, it goes on where it stopped: FILE.weir-sent
+remembers how far it came. Rows count from 0.
 
-/** Exit codes: all rows taken; some were refused; the command line is wrong; not all could be delivered. */
-const exits = { taken: 0, refused: 1, usage: 64, undelivered: 69, unreadable: 66 } as const;
+Exit code: 0 when every row was taken, 1 when some were refused, 64 for a wrong
+command line, 66 when the file cannot be read, 69 when not all could be delivered.
+
+${describeFlags(flagSpecs)}`;
+
+const exits = { taken: 0, refused: 1, unreadable: 66, undelivered: 69 } as const;
 
 interface SendOptions {
-  readonly url: URL;
-  readonly headers: Record<string, string>;
+  readonly path: string;
+  readonly target: Omit<Target, "fileId">;
   readonly batchRows: number;
   readonly rejects: string | undefined;
   readonly restart: boolean;
@@ -37,108 +48,125 @@ interface SendOptions {
 
 /** Runs the verb. */
 export async function sendVerb(args: string[], io: CliIo): Promise<number> {
-  let parsed: { path: string; options: SendOptions } | undefined;
   try {
-    parsed = readArgs(args, io);
-  } catch (error) {
-    io.stderr(`${error instanceof Error ? error.message : error}\n\n${usage}`);
-    return exits.usage;
-  }
-  if (parsed === undefined) {
+    const options = readOptions(args, io);
+    if (options !== undefined) return await sendFile(options, io);
     io.stdout(usage);
     return exits.taken;
-  }
-  const { path, options } = parsed;
-  try {
-    using file = await openSource(path, options.batchRows);
-    return await sendRows(file, { options, io });
   } catch (error) {
-    if (error instanceof SourceError || error instanceof Deno.errors.NotFound) {
-      io.stderr(`Cannot read the rows: ${describeError(error)}\n`);
-      return exits.unreadable;
-    }
-    throw error;
+    return reportFailure(error, io);
   }
 }
 
-async function sendRows(
-  file: RowFile,
-  { options, io }: { options: SendOptions; io: CliIo },
-): Promise<number> {
-  if (options.restart) await clearState(file);
-  const skip = await readState(file);
-  if (skip > 0) io.stderr(`Going on after row ${skip}\n`);
-  using rejects = options.rejects === undefined ? undefined : openRejects(options.rejects, skip > 0);
+/** @returns undefined when only the usage is asked for */
+function readOptions(args: string[], io: CliIo): SendOptions | undefined {
+  const { values, on, operands } = parseFlags(args, flagSpecs);
+  if (on.has("help")) return undefined;
+  if (operands.length !== 1) throw new UsageError("send needs one file, or - for standard input");
+  const { url = "http://127.0.0.1:7400" } = values;
+  if (!URL.canParse(url) || !/^https?:/.test(url)) {
+    throw new UsageError(`--url must be an http address: current value is ${url}`);
+  }
+  const secret = values["client-secret"] ?? io.env.SEND_CLIENT_SECRET;
+  const headers = Object.entries({
+    "content-type": "application/json",
+    "openpanel-client-id": values["client-id"],
+    "openpanel-client-secret": secret,
+  }).filter((header): header is [string, string] => Boolean(header[1]));
+  return {
+    path: operands[0],
+    target: {
+      url: new URL("track/batch", url.endsWith("/") ? url : `${url}/`),
+      headers: Object.fromEntries(headers),
+      retries: numberOf("retries", values.retries, { fallback: 6, min: 0, max: 100 }),
+    },
+    batchRows: numberOf("batch", values.batch, { fallback: 500, min: 1, max: 2_000 }),
+    rejects: values.rejects,
+    restart: on.has("restart"),
+  };
+}
+
+function numberOf(
+  flag: string,
+  text: string | undefined,
+  { fallback, min, max }: { fallback: number; min: number; max: number },
+): number {
+  if (text === undefined) return fallback;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${flag} must be ${min} to ${max}: current value is ${text}`);
+}
+
+async function sendFile(options: SendOptions, io: CliIo): Promise<number> {
+  try {
+    using file = await openSource(options.path);
+    return await sendRows(file, options, io);
+  } catch (error) {
+    const isUnreadable = error instanceof SourceError || error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.PermissionDenied;
+    if (!isUnreadable) throw error;
+    const reason = error instanceof SourceError ? error.message : describeError(error);
+    io.stderr(`Cannot read the rows: ${reason}\n`);
+    return exits.unreadable;
+  }
+}
+
+async function sendRows(file: RowFile, options: SendOptions, io: CliIo): Promise<number> {
+  const state = new StateFile(file, io.stderr);
+  if (options.restart) await state.clear();
+  const before = await state.read();
+  const { rows: skip, rejected: refusedBefore, batchRows } = before ??
+    { rows: 0, rejected: 0, batchRows: options.batchRows };
+  if (before !== undefined) io.stderr(`Going on after ${skip} rows, ${batchRows} a request\n`);
+  using rejects = options.rejects === undefined
+    ? undefined
+    : new RejectsFile(options.rejects, { append: before !== undefined });
+  const target: Target = { ...options.target, fileId: file.id };
   const progress = new Progress({ io, totalBytes: file.size });
-  for await (const batch of file.batches(skip)) {
-    let verdict: Verdict;
-    try {
-      verdict = await postBatch(batch, { url: options.url, headers: options.headers, fileId: file.id });
-    } catch (error) {
-      if (!(error instanceof DeliveryError)) throw error;
-      progress.end();
-      io.stderr(`Stopped at row ${batch.firstRow}: ${error.message}\nRun the same command again to go on\n`);
-      return exits.undelivered;
+  try {
+    for await (const batch of file.batches({ skip, batchRows })) {
+      const verdict = await postBatch(batch, target);
+      rejects?.add(batch, verdict);
+      progress.add(batch, verdict);
+      const rows = batch.firstRow + batch.rows;
+      await state.note({ rows, rejected: refusedBefore + progress.rejected, batchRows });
     }
-    rejects?.add(batch, verdict);
-    progress.add(batch, verdict);
-    await writeState(file, batch.firstRow + batch.rows);
+  } catch (error) {
+    await state.save();
+    progress.end();
+    if (!(error instanceof DeliveryError)) throw error;
+    io.stderr(
+      `Stopped after ${skip + progress.rows} rows: ${error.message}\nRun the same command again to go on\n`,
+    );
+    return exits.undelivered;
   }
   progress.end();
-  await clearState(file);
-  return progress.rejected > 0 ? exits.refused : exits.taken;
+  await state.clear();
+  return refusedBefore + progress.rejected > 0 ? exits.refused : exits.taken;
 }
 
-function readArgs(args: string[], io: CliIo): { path: string; options: SendOptions } | undefined {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      url: { type: "string", default: "http://127.0.0.1:7400" },
-      "client-id": { type: "string" },
-      "client-secret": { type: "string" },
-      batch: { type: "string", default: "500" },
-      rejects: { type: "string" },
-      restart: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  if (positionals.length !== 1) throw new Error("Cannot send: name one file, or - for standard input");
-  const batchRows = Number(values.batch);
-  if (!Number.isInteger(batchRows) || batchRows < 1 || batchRows > 2000) {
-    throw new Error(`Cannot send: --batch must be 1 to 2000: current value is ${values.batch}`);
-  }
-  if (!URL.canParse(values.url) || !/^https?:/.test(values.url)) {
-    throw new Error(`Cannot send: --url must be an http URL: current value is ${values.url}`);
-  }
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  const secret = values["client-secret"] ?? io.env.SEND_CLIENT_SECRET;
-  if (values["client-id"]) headers["openpanel-client-id"] = values["client-id"];
-  if (secret) headers["openpanel-client-secret"] = secret;
-  const options = {
-    url: new URL("/track/batch", values.url),
-    headers,
-    batchRows,
-    rejects: values.rejects,
-    restart: values.restart,
-  };
-  return { path: positionals[0], options };
-}
+/** The file of refused rows, one line each. */
+class RejectsFile implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #encoder = new TextEncoder();
 
-/** The file of refused rows. */
-function openRejects(
-  path: string,
-  append: boolean,
-): { add(batch: RowBatch, verdict: Verdict): void } & Disposable {
-  const file = Deno.openSync(path, { write: true, create: true, truncate: !append, append });
-  const encoder = new TextEncoder();
-  return {
-    add(batch, { rejected }): void {
-      for (const { index, reason, error } of rejected) {
-        file.writeSync(encoder.encode(JSON.stringify({ row: batch.firstRow + index, reason, error }) + "\n"));
-      }
-    },
-    [Symbol.dispose]: () => file.close(),
-  };
+  /** @throws UsageError when the file cannot be written */
+  constructor(path: string, { append }: { append: boolean }) {
+    try {
+      this.#file = Deno.openSync(path, { write: true, create: true, truncate: !append, append });
+    } catch (error) {
+      throw new UsageError(`--rejects cannot be written: ${describeError(error)}`);
+    }
+  }
+
+  add({ firstRow }: RowBatch, { rejected }: Verdict): void {
+    for (const { index, reason, error } of rejected) {
+      const bytes = this.#encoder.encode(JSON.stringify({ row: firstRow + index, reason, error }) + "\n");
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
 }

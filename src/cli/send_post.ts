@@ -5,11 +5,12 @@
 
 import { createHash } from "node:crypto";
 import type { Rejection } from "../base/outcome.ts";
-import type { RowBatch } from "./send_source.ts";
+import type { RowBatch } from "./send_batch.ts";
 
 /** What the daemon said of a batch. */
 export interface Verdict {
   readonly accepted: number;
+  /** Of the accepted ones, those that were stored before. */
   readonly duplicates: number;
   readonly rejected: readonly Rejection[];
 }
@@ -18,8 +19,10 @@ export interface Verdict {
 export interface Target {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** Of the file, for an Idempotency-Key that a later run makes again; undefined for standard input. */
-  readonly fileId: string | undefined;
+  /** Of the file, for an Idempotency-Key that a later run makes again. */
+  readonly fileId: string;
+  /** How many times a batch is tried again. */
+  readonly retries: number;
 }
 
 /** The batch could not be delivered. */
@@ -27,7 +30,10 @@ export class DeliveryError extends Error {
   override readonly name = "DeliveryError";
 }
 
-const waitsMs = [250, 500, 1_000, 2_000, 4_000, 8_000];
+const firstWaitMs = 250;
+const longestWaitMs = 8_000;
+/** The longest pause that a daemon can ask for with Retry-After. */
+const longestAskedMs = 60_000;
 const timeoutMs = 60_000;
 
 /**
@@ -35,19 +41,20 @@ const timeoutMs = 60_000;
  * @throws DeliveryError when the daemon refuses the batch as a whole, or stays out of reach
  */
 export async function postBatch(batch: RowBatch, target: Target): Promise<Verdict> {
-  const key = createHash("sha256").update(`${target.fileId ?? ""}:${batch.firstRow}:`).update(batch.body)
+  const key = createHash("sha256").update(`${target.fileId}:${batch.firstRow}:`).update(batch.body)
     .digest("hex");
   const headers = { ...target.headers, "idempotency-key": key };
   for (let attempt = 0;; attempt++) {
     const answer = await post(batch, { url: target.url, headers });
-    if ("verdict" in answer) return answer.verdict;
-    if (!answer.retryable || attempt >= waitsMs.length) throw new DeliveryError(answer.message);
-    const waitMs = Math.max(waitsMs[attempt] * (0.75 + Math.random() / 2), (answer.retryAfterS ?? 0) * 1_000);
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if ("accepted" in answer) return answer;
+    if (!answer.retryable || attempt >= target.retries) throw new DeliveryError(answer.message);
+    const waitMs = Math.min(firstWaitMs * 2 ** attempt, longestWaitMs) * (0.75 + Math.random() / 2);
+    const askedMs = Math.min((answer.retryAfterS ?? 0) * 1_000, longestAskedMs);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(waitMs, askedMs)));
   }
 }
 
-type Answer = { verdict: Verdict } | { message: string; retryable: boolean; retryAfterS?: number };
+type Answer = Verdict | { message: string; retryable: boolean; retryAfterS?: number };
 
 async function post(batch: RowBatch, to: { url: URL; headers: Record<string, string> }): Promise<Answer> {
   let response: Response;
@@ -67,15 +74,37 @@ async function post(batch: RowBatch, to: { url: URL; headers: Record<string, str
     };
   }
   const reply = readJson(text);
-  if (response.ok && typeof reply.accepted === "number") {
-    const { accepted, duplicates = 0, rejected = [] } = reply as unknown as Verdict;
-    return { verdict: { accepted, duplicates, rejected } };
+  if (response.ok) {
+    if (typeof reply.accepted === "number" && Array.isArray(reply.rejected)) {
+      return verdictOf(reply as unknown as Reply, { batch, isRepeat: isRepeat(response) });
+    }
+    return { message: `${to.url} does not answer as /track/batch does`, retryable: false };
   }
   return {
     message: `HTTP ${response.status}: ${typeof reply.message === "string" ? reply.message : "no message"}`,
-    retryable: response.ok || response.status === 429 || response.status >= 500,
+    retryable: response.status === 408 || response.status === 429 || response.status >= 500,
     retryAfterS: Number(response.headers.get("retry-after")) || undefined,
   };
+}
+
+type Reply = Pick<Verdict, "accepted" | "rejected"> & Partial<Verdict>;
+
+/** Was the request not run, because one with the same Idempotency-Key had been? */
+function isRepeat(response: Response): boolean {
+  return response.headers.get("idempotent-replayed") === "true";
+}
+
+/** The daemon saw `null` where a row is no JSON. */
+function verdictOf(
+  { accepted, rejected, duplicates = 0 }: Reply,
+  { batch, isRepeat }: { batch: RowBatch; isRepeat: boolean },
+): Verdict {
+  const named = rejected.map((rejection) =>
+    batch.malformed.has(rejection.index)
+      ? { index: rejection.index, reason: "malformed", error: "Not valid JSON" } as const
+      : rejection
+  );
+  return { accepted, rejected: named, duplicates: isRepeat ? accepted : duplicates };
 }
 
 function readJson(text: string): Record<string, unknown> {

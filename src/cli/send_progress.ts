@@ -5,7 +5,7 @@
 
 import type { CliIo } from "./io.ts";
 import type { Verdict } from "./send_post.ts";
-import type { RowBatch } from "./send_source.ts";
+import type { RowBatch } from "./send_batch.ts";
 
 /** Refused rows that are shown one by one. */
 const maxShown = 10;
@@ -14,6 +14,7 @@ const barWidth = 24;
 
 /** Counts what was sent. */
 export class Progress {
+  rows = 0;
   accepted = 0;
   duplicates = 0;
   rejected = 0;
@@ -21,7 +22,6 @@ export class Progress {
   readonly #totalBytes: number | undefined;
   readonly #start = performance.now();
   readonly #shown: string[] = [];
-  #rows = 0;
   #drawnAt = 0;
 
   constructor(options: { io: CliIo; totalBytes: number | undefined }) {
@@ -31,7 +31,7 @@ export class Progress {
 
   /** A batch was answered. */
   add(batch: RowBatch, verdict: Verdict): void {
-    this.#rows += batch.rows;
+    this.rows += batch.rows;
     this.accepted += verdict.accepted;
     this.duplicates += verdict.duplicates;
     this.rejected += verdict.rejected.length;
@@ -47,8 +47,8 @@ export class Progress {
     const seconds = (performance.now() - this.#start) / 1_000;
     if (this.#io.isTty) this.#io.stderr("\r\x1b[K");
     this.#io.stdout(
-      `${this.#rows} rows in ${seconds.toFixed(1)} s (${
-        Math.round(this.#rows / Math.max(seconds, 0.001))
+      `${this.rows} rows in ${seconds.toFixed(1)} s (${
+        Math.round(this.rows / Math.max(seconds, 0.001))
       } rows/s): ` +
         `${this.accepted} accepted, ${this.duplicates} of them known before, ${this.rejected} rejected\n`,
     );
@@ -60,12 +60,12 @@ export class Progress {
 
   #draw(readBytes: number): void {
     this.#drawnAt = performance.now();
-    const rate = Math.round(this.#rows / Math.max((this.#drawnAt - this.#start) / 1_000, 0.001));
+    const rate = Math.round(this.rows / Math.max((this.#drawnAt - this.#start) / 1_000, 0.001));
     const share = this.#totalBytes ? Math.min(readBytes / this.#totalBytes, 1) : undefined;
     const filled = Math.round((share ?? 0) * barWidth);
     const bar = share === undefined
       ? ""
       : `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}] ${(share * 100).toFixed(0)} % `;
-    this.#io.stderr(`\r\x1b[K${bar}${this.#rows} rows, ${rate} rows/s, ${this.rejected} rejected`);
+    this.#io.stderr(`\r\x1b[K${bar}${this.rows} rows, ${rate} rows/s, ${this.rejected} rejected`);
   }
 }

@@ -3,36 +3,27 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { WeirError } from "../base/errors.ts";
 import { JsonRows } from "../parse/json_rows.ts";
 import { NdjsonRows } from "../parse/ndjson_rows.ts";
 import type { RowLimits, RowSource, RowWindow } from "../parse/window.ts";
-
-/** Rows that go into one request. */
-export interface RowBatch {
-  /** Position of the first row in the file, from 0. */
-  readonly firstRow: number;
-  readonly rows: number;
-  /** `{"events":[...]}`. */
-  readonly body: Uint8Array<ArrayBuffer>;
-  /** Bytes of the file read so far. */
-  readonly readBytes: number;
-}
+import { BatchBuilder, type RowBatch } from "./send_batch.ts";
+import { FormFinder, type RowForm, rowsKeys } from "./send_form.ts";
 
 /** A file of rows. */
 export interface RowFile extends Disposable {
-  /** Tells this file, at this state, from others; undefined for standard input. */
-  readonly id: string | undefined;
-  /** As given on the command line; undefined for standard input. */
+  /** Tells this file, at this state, from others; another one for each run where it can be read only once. */
+  readonly id: string;
+  /** As given on the command line; undefined where a later run can't read the same rows again. */
   readonly path: string | undefined;
-  /** Bytes; undefined for standard input. */
+  /** Bytes; undefined where that is not known. */
   readonly size: number | undefined;
   /**
-   * The rows from number `skip` on.
+   * The rows from number `skip` on, at most `batchRows` together.
    * @throws SourceError when the file is not JSON or NDJSON
    */
-  batches(skip: number): AsyncGenerator<RowBatch>;
+  batches(of: { skip: number; batchRows: number }): AsyncGenerator<RowBatch>;
 }
 
 /** The file does not hold rows. */
@@ -40,6 +31,7 @@ export class SourceError extends Error {
   override readonly name = "SourceError";
 }
 
+const encoder = new TextEncoder();
 const chunkBytes = 262_144;
 /** A request's body stays below this, however many rows it may hold. */
 const maxBodyBytes = 4 * 1024 * 1024;
@@ -54,20 +46,31 @@ const limits: RowLimits = {
   maxBodyBytes: Infinity,
 };
 
-/** Opens a file of rows, or standard input for `-`. */
-export async function openSource(path: string, batchRows: number): Promise<RowFile> {
+/**
+ * Opens a file of rows, or standard input for `-`.
+ * @throws SourceError when it is a folder, and what opening a file throws
+ */
+export async function openSource(path: string): Promise<RowFile> {
   if (path === "-") {
-    const batches = (skip: number): AsyncGenerator<RowBatch> => cut(Deno.stdin, { skip, batchRows });
-    return { id: undefined, path: undefined, size: undefined, batches, [Symbol.dispose]: () => {} };
+    return { ...readOnce(), batches: (of) => cut(Deno.stdin, of), [Symbol.dispose]: () => {} };
   }
   const file = await Deno.open(path);
-  const { size, mtime, ino } = await file.stat();
-  const id = createHash("sha256").update(JSON.stringify([size, mtime?.getTime(), ino])).digest("hex").slice(
-    0,
-    32,
-  );
-  const batches = (skip: number): AsyncGenerator<RowBatch> => cut(file, { skip, batchRows });
-  return { id, path, size, batches, [Symbol.dispose]: () => file.close() };
+  const batches: RowFile["batches"] = (of) => cut(file, of);
+  const close = { [Symbol.dispose]: () => file.close() };
+  const { size, mtime, ino, isFile, isDirectory } = await file.stat();
+  if (isFile) return { id: digest([size, mtime?.getTime(), ino]), path, size, batches, ...close };
+  if (!isDirectory) return { ...readOnce(), batches, ...close };
+  file.close();
+  throw new SourceError("it is a folder");
+}
+
+/** A pipe: what came out of it once never does again, so its batches are no repeats of an earlier run's. */
+function readOnce(): Pick<RowFile, "id" | "path" | "size"> {
+  return { id: randomUUID(), path: undefined, size: undefined };
+}
+
+function digest(facts: unknown): string {
+  return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 32);
 }
 
 interface Reader {
@@ -81,13 +84,12 @@ async function* cut(reader: Reader, of: { skip: number; batchRows: number }): As
     for await (const { window, read } of windowsOf(reader)) {
       readBytes = read;
       for (let i = 0; i < window.count; i++) {
-        if (window.firstIndex + i < of.skip) continue;
+        const position = window.firstIndex + i;
+        if (position < of.skip) continue;
         const row = window.bytes.subarray(window.start(i), window.end(i));
-        if (batch.rows >= of.batchRows || (batch.rows > 0 && batch.bytes + row.length > maxBodyBytes)) {
-          yield batch.take(readBytes);
-        }
-        if (batch.rows === 0) batch.firstRow = window.firstIndex + i;
-        batch.add(row);
+        const isFull = batch.rows >= of.batchRows || batch.bytes + row.length > maxBodyBytes;
+        if (batch.rows > 0 && isFull) yield batch.take(readBytes);
+        batch.add(row, position);
       }
     }
     if (batch.rows > 0) yield batch.take(readBytes);
@@ -98,82 +100,76 @@ async function* cut(reader: Reader, of: { skip: number; batchRows: number }): As
 }
 
 async function* windowsOf(reader: Reader): AsyncGenerator<{ window: RowWindow; read: number }> {
-  let source: RowSource | undefined;
-  let closing: Uint8Array | undefined;
-  let read = 0;
+  const chunks = new Chunks(reader);
+  const { form, start } = await readStart(chunks);
+  const source: RowSource = form === "ndjson"
+    ? new NdjsonRows({ limits })
+    : new JsonRows({ rowsKey: rowsKeys, limits });
+  // An array is read as the member of an object around it.
+  const [before, behind] = form === "array" ? ['{"events":', "}"] : ["", ""];
+  for (const chunk of [encoder.encode(before), ...start]) {
+    for (const window of source.push(chunk)) yield { window, read: chunks.readBytes };
+  }
+  for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
+    for (const window of source.push(chunk)) yield { window, read: chunks.readBytes };
+  }
+  for (const window of source.push(encoder.encode(behind))) yield { window, read: chunks.readBytes };
+  for (const window of source.finish()) yield { window, read: chunks.readBytes };
+}
+
+/** Reads until the form is known; a file that ends before is one row without a line break, or none. */
+async function readStart(chunks: Chunks): Promise<{ form: RowForm; start: Uint8Array[] }> {
+  const finder = new FormFinder(limits);
+  const start: Uint8Array[] = [];
   for (;;) {
-    const chunk = new Uint8Array(chunkBytes);
-    const size = await reader.read(chunk);
-    if (size === null) break;
-    if (size === 0) continue;
-    const bytes = chunk.subarray(0, size);
-    read += size;
-    if (source === undefined) {
-      const form = formOf(bytes);
-      source = form === "ndjson"
-        ? new NdjsonRows({ limits })
-        : new JsonRows({ rowsKey: ["events", "payload"], limits });
-      if (form === "array") {
-        closing = new TextEncoder().encode("}");
-        for (const window of source.push(new TextEncoder().encode('{"events":'))) yield { window, read };
-      }
+    const chunk = await chunks.next();
+    if (chunk === undefined) return { form: "ndjson", start };
+    const form = finder.feed(chunk);
+    // White space in front of everything belongs to no row, however much of it there is.
+    if (finder.hasBegun) start.push(chunk);
+    if (form !== undefined) return { form, start };
+  }
+}
+
+/** What a reader gives, in pieces that are not empty and without a byte order mark. */
+class Chunks {
+  readBytes = 0;
+  readonly #reader: Reader;
+  #hasBegun = false;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /** @returns undefined at the end */
+  async next(): Promise<Uint8Array | undefined> {
+    if (this.#hasBegun) return await this.#read();
+    this.#hasBegun = true;
+    let start: Uint8Array = new Uint8Array(0);
+    while (start.length < 3) {
+      const more = await this.#read();
+      if (more === undefined) break;
+      start = start.length === 0 ? more : Uint8Array.from([...start, ...more]);
     }
-    for (const window of source.push(bytes)) yield { window, read };
-  }
-  if (source === undefined) return;
-  if (closing !== undefined) { for (const window of source.push(closing)) yield { window, read }; }
-  for (const window of source.finish()) yield { window, read };
-}
-
-/** An array, an object that holds the rows, or one row a line: told by the file's first bytes. */
-function formOf(bytes: Uint8Array): "array" | "object" | "ndjson" {
-  const start = new TextDecoder().decode(bytes.subarray(0, 4_096)).trimStart();
-  if (start.startsWith("[")) return "array";
-  return /^\{\s*"(?:events|payload)"\s*:\s*\[/.test(start) ? "object" : "ndjson";
-}
-
-/** Collects rows into one body. A line that is no JSON would spoil its whole batch, so it is sent as `null`. */
-class BatchBuilder {
-  firstRow = 0;
-  #rows: Uint8Array[] = [];
-  #bytes = 0;
-
-  get rows(): number {
-    return this.#rows.length;
+    return start.length === 0 ? undefined : withoutMark(start);
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  add(row: Uint8Array): void {
-    const copy = isJson(row) ? row.slice() : new TextEncoder().encode("null");
-    this.#rows.push(copy);
-    this.#bytes += copy.length + 1;
-  }
-
-  take(readBytes: number): RowBatch {
-    const body = new Uint8Array(this.#bytes + 13);
-    const encoder = new TextEncoder();
-    let at = encoder.encodeInto('{"events":[', body).written;
-    this.#rows.forEach((row, i) => {
-      if (i > 0) body[at++] = 0x2c;
-      body.set(row, at);
-      at += row.length;
-    });
-    at += encoder.encodeInto("]}", body.subarray(at)).written;
-    const batch = { firstRow: this.firstRow, rows: this.#rows.length, body: body.subarray(0, at), readBytes };
-    this.#rows = [];
-    this.#bytes = 0;
-    return batch;
+  async #read(): Promise<Uint8Array | undefined> {
+    const chunk = new Uint8Array(chunkBytes);
+    for (;;) {
+      const size = await this.#reader.read(chunk);
+      if (size === null) return undefined;
+      this.readBytes += size;
+      if (size > 0) return chunk.subarray(0, size);
+    }
   }
 }
 
-function isJson(row: Uint8Array): boolean {
-  try {
-    JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(row));
-    return true;
-  } catch {
-    return false;
+/** @throws SourceError for the mark of UTF-16 */
+function withoutMark(start: Uint8Array): Uint8Array {
+  const [a, b, c] = start;
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
+    throw new SourceError("it must be UTF-8: it begins with the mark of UTF-16");
   }
+  return a === 0xef && b === 0xbb && c === 0xbf ? start.subarray(3) : start;
 }
