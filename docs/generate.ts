@@ -9,6 +9,7 @@ import { faultPlaces } from "../src/base/faults.ts";
 import { logFields } from "../src/base/log.ts";
 import { metricTable } from "../src/base/metrics.ts";
 import { rejectionReasons } from "../src/base/outcome.ts";
+import { recordKinds } from "../src/base/record.ts";
 import { configJsonSchema, configJsonSchemaText } from "../src/config/json_schema.ts";
 import { factsAt } from "../src/config/settings.ts";
 import { type SettingRow, settingsTable } from "../src/config/settings_table.ts";
@@ -27,6 +28,7 @@ const regions: Region[] = [
   { page: "metrics.md", name: "metrics", render: renderMetrics },
   { page: "logs.md", name: "fields", render: () => renderWords("field", logFields) },
   { page: "configuration.md", name: "settings", render: renderSettings },
+  { page: "files.md", name: "folders", render: renderFolders },
   { page: "faults.md", name: "places", render: () => renderWords("place", faultPlaces) },
 ];
 
@@ -77,6 +79,18 @@ function renderMetrics(): string {
     row.help,
   ]);
   return markdownTable(["metric", "type", "labels", "meaning"], rows);
+}
+
+/** One row for each folder of parts. Kinds without a folder never leave journal and catalog. */
+function renderFolders(): string {
+  const kinds = Object.entries(recordKinds).filter(([, { directory }]) => directory !== "");
+  const rows = [...Map.groupBy(kinds, ([, { directory }]) => directory)].map(([directory, group]) => [
+    asCode(`${directory}/`),
+    asCode(`${group[0][1].owner}=`) + ", " + asCode("date="),
+    // A batch has no line of its own: it lies in that of its request.
+    group.map(([kind]) => kind).filter((kind) => kind !== "batch").map(asCode).join(", "),
+  ]);
+  return markdownTable(["folder", "partitioned by", "kind of its lines"], rows);
 }
 
 function renderWords(head: string, words: Readonly<Record<string, string>>): string {
