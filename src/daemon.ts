@@ -15,7 +15,7 @@ import { version } from "./base/version.ts";
 import type { Config } from "./config/schema.ts";
 import { createDialects } from "./dialects/list.ts";
 import { ingest } from "./pipeline.ts";
-import { Admission } from "./receive/admission.ts";
+import { Admission, stoppingError } from "./receive/admission.ts";
 import { ConfiguredAuthority } from "./receive/auth.ts";
 import { DiskWatch } from "./receive/disk_watch.ts";
 import type { House } from "./receive/house.ts";
@@ -27,6 +27,9 @@ import { openStore, type Store } from "./store.ts";
 
 /** Buffers kept for reuse; a constant part of the daemon's memory. */
 const pooledBytes = 16 * 1024 * 1024;
+
+/** Time that requests have to tell their clients that they were cut off. */
+const lastWordsMs = 1_000;
 
 /** What a daemon is started with. */
 export interface DaemonOptions {
@@ -51,6 +54,7 @@ export class Daemon {
   readonly #metrics: Metrics = createMetrics();
   readonly #admission: Admission;
   readonly #disk: DiskWatch;
+  readonly #stalls: StallWatch;
   #config: Config;
   #store: Store | undefined;
   #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
@@ -62,6 +66,7 @@ export class Daemon {
     this.#clock = options.clock ?? systemClock;
     this.#config = options.config;
     this.#disk = new DiskWatch(options.config.data_dir, () => this.#config.disk.min_free_bytes);
+    this.#stalls = new StallWatch(() => this.#config.limits, this.#clock);
     this.#admission = new Admission(() => this.#config.limits, {
       metrics: this.#metrics,
       obstacle: () => this.#obstacle(),
@@ -126,9 +131,13 @@ export class Daemon {
     const ended = await within(this.#admission.idle(), graceMs);
     if (!ended) {
       this.#log.warn("Requests cut off", { count: this.#admission.requests, duration_ms: graceMs });
+      this.#stalls.giveUpAll(stoppingError());
+      // They end by themselves now, and their clients hear why.
+      await within(this.#admission.idle(), lastWordsMs);
     }
     const result: StopResult = await this.#store?.close() ?? "clean";
     this.#disk.stop();
+    this.#stalls.stop();
     // Shutting down waits for connections that are idle in keep-alive; none of them holds a request any more.
     await within(Promise.all([this.#server?.shutdown(), this.#admin?.shutdown()]), 500);
     this.#log.info("Stopped", { reason: result });
@@ -152,7 +161,7 @@ export class Daemon {
       flusher: store.flusher,
       admission: this.#admission,
       buffers: new BufferPool(pooledBytes),
-      stalls: new StallWatch(() => config().limits, this.#clock),
+      stalls: this.#stalls,
       idempotency: new Idempotency(store.indexes),
     };
   }

@@ -24,6 +24,11 @@ export interface Lease extends Disposable {
   hold(bytes: number): void;
 }
 
+/** What a client is told when the daemon stops before it could take the request. */
+export function stoppingError(): WeirError {
+  return new WeirError("draining", "The daemon is stopping", { retryAfterS: 5 });
+}
+
 /**
  * Counts requests and bytes in flight.
  *
@@ -70,7 +75,7 @@ export class Admission {
    */
   enter(announced: number): Lease {
     if (this.#draining) {
-      throw this.#refuse(new WeirError("draining", "The daemon is stopping", { retryAfterS: 5 }));
+      throw this.#refuse(stoppingError());
     }
     const obstacle = this.#obstacle();
     if (obstacle !== undefined) throw this.#refuse(obstacle);

@@ -37,7 +37,7 @@ export function contentLength(headers: Headers): number | undefined {
 /**
  * A body that is announced as small and sent as it is, in one piece.
  * @returns undefined for every other body; it is still unread then
- * @throws WeirError `body_too_large`, `stalled`, or `malformed_json` when the body was cut off
+ * @throws WeirError `body_too_large`, `stalled`, `draining`, or `malformed_json` when the body was cut off
  */
 export function readSmallBody(request: Request, options: BodyOptions): Promise<Uint8Array> | undefined {
   const announced = contentLength(request.headers);
@@ -56,8 +56,8 @@ function codingOf(headers: Headers): string {
 /**
  * The chunks of a body, decoded.
  *
- * @throws WeirError `unsupported_encoding`, `bad_encoding`, `body_too_large`, `stalled`, or `malformed_json` when
- * the body was cut off before its announced end
+ * @throws WeirError `unsupported_encoding`, `bad_encoding`, `body_too_large`, `stalled`, `draining`, or
+ * `malformed_json` when the body was cut off before its announced end
  */
 export async function* readBody(request: Request, options: BodyOptions): AsyncGenerator<Uint8Array> {
   const { maxBytes, stalls } = options;
@@ -79,7 +79,7 @@ function cutOff(cause?: unknown): WeirError {
 async function readWhole(request: Request, announced: number, stalls: StallWatch): Promise<Uint8Array> {
   if (announced === 0) return new Uint8Array(0);
   const bytes = await new Promise<Uint8Array>((resolve, reject) => {
-    const watch = stalls.watch((reason) => reject(new WeirError("stalled", reason)));
+    const watch = stalls.watch(reject);
     request.bytes().then((whole) => {
       watch[Symbol.dispose]();
       resolve(whole);
@@ -99,7 +99,7 @@ async function* readChunks(
 ): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
   const reader = request.body.getReader();
-  using watch = stalls.watch((reason) => void reader.cancel(reason).catch(() => undefined));
+  using watch = stalls.watch(() => void reader.cancel().catch(() => undefined));
   let received = 0;
   try {
     for (;;) {
@@ -123,11 +123,10 @@ async function readNext(
 ): Promise<ReadableStreamReadResult<Uint8Array>> {
   try {
     const result = await reader.read();
-    if (watch.reason !== undefined) throw new WeirError("stalled", watch.reason);
+    if (watch.refusal !== undefined) throw watch.refusal;
     return result;
   } catch (error) {
-    if (watch.reason !== undefined) throw new WeirError("stalled", watch.reason, { cause: error });
-    throw cutOff(error);
+    throw watch.refusal ?? cutOff(error);
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * One timer that looks after all bodies in flight: a client that sends no byte for too long, or takes too long
- * as a whole, is given up. A timer for each read would cost more than the read.
+ * as a whole, is given up. A timer for each read would cost more than the read. A daemon that stops gives up all.
  * @module
  */
 
 import type { Clock } from "../base/clock.ts";
+import { WeirError } from "../base/errors.ts";
 
 /** Bounds that may change while the daemon runs. */
 export interface StallLimits {
@@ -18,16 +19,16 @@ export interface Watch extends Disposable {
   wait(): void;
   /** It came, and nobody waits: a client is not to blame for the time that is spent with what it sent. */
   rest(): void;
-  /** Set once the body was given up. */
-  readonly reason: string | undefined;
+  /** Why the body was given up; undefined until it is. */
+  readonly refusal: WeirError | undefined;
 }
 
 interface Watched {
   since: number;
   /** Since when the next byte is waited for; Infinity while none is. */
   waitingSince: number;
-  reason: string | undefined;
-  giveUp: (reason: string) => void;
+  refusal: WeirError | undefined;
+  giveUp: (refusal: WeirError) => void;
 }
 
 /** Watches bodies; looks at them every half second while there are any. */
@@ -35,6 +36,8 @@ export class StallWatch {
   readonly #clock: Clock;
   readonly #limits: () => StallLimits;
   readonly #bodies = new Set<Watched>();
+  /** Once set, every body is given up with it. */
+  #end: WeirError | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(limits: () => StallLimits, clock: Clock) {
@@ -42,11 +45,13 @@ export class StallWatch {
     this.#clock = clock;
   }
 
-  /** Begins to watch; `giveUp` is called once, with the reason, when the body is late. */
-  watch(giveUp: (reason: string) => void): Watch {
+  /** Begins to watch; `giveUp` is called once, with the reason, when the body is late; never during this call. */
+  watch(giveUp: (refusal: WeirError) => void): Watch {
     const now = this.#clock.monotonic();
-    const body: Watched = { since: now, waitingSince: now, reason: undefined, giveUp };
+    const body: Watched = { since: now, waitingSince: now, refusal: undefined, giveUp };
     this.#bodies.add(body);
+    const end = this.#end;
+    if (end !== undefined) queueMicrotask(() => this.#giveUp(body, end));
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#tick(), 500);
       Deno.unrefTimer(this.#timer);
@@ -58,11 +63,11 @@ export class StallWatch {
       rest: () => {
         body.waitingSince = Infinity;
       },
-      get reason() {
-        return body.reason;
+      get refusal() {
+        return body.refusal;
       },
       [Symbol.dispose]: () => {
-        this.#forget(body);
+        this.#bodies.delete(body);
       },
     };
   }
@@ -72,12 +77,18 @@ export class StallWatch {
     const now = this.#clock.monotonic();
     const { stall_timeout_ms: stallMs, body_timeout_ms: totalMs } = this.#limits();
     for (const body of this.#bodies) {
-      if (now - body.waitingSince >= stallMs) body.reason = `No byte of the body came for ${stallMs} ms`;
-      else if (now - body.since >= totalMs) body.reason = `The body took longer than ${totalMs} ms`;
-      else continue;
-      this.#forget(body);
-      body.giveUp(body.reason);
+      if (now - body.waitingSince >= stallMs) {
+        this.#giveUp(body, new WeirError("stalled", `No byte of the body came for ${stallMs} ms`));
+      } else if (now - body.since >= totalMs) {
+        this.#giveUp(body, new WeirError("stalled", `The body took longer than ${totalMs} ms`));
+      }
     }
+  }
+
+  /** Gives up every body that is being read, and those that are begun later. */
+  giveUpAll(refusal: WeirError): void {
+    this.#end = refusal;
+    for (const body of this.#bodies) this.#giveUp(body, refusal);
   }
 
   /** Stops the timer; bodies that are still watched are not looked at any more. */
@@ -92,7 +103,9 @@ export class StallWatch {
     else this.check();
   }
 
-  #forget(body: Watched): void {
-    this.#bodies.delete(body);
+  #giveUp(body: Watched, refusal: WeirError): void {
+    if (!this.#bodies.delete(body)) return;
+    body.refusal = refusal;
+    body.giveUp(refusal);
   }
 }
