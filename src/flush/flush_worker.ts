@@ -15,6 +15,7 @@ import { applyRetention } from "./retention.ts";
 import { sweep } from "./unlisted.ts";
 import { type FlushTools, writeFlush } from "./write_flush.ts";
 
+let dataDir = "";
 let tools: FlushTools | undefined;
 let rows: RowsPlan[] = [];
 
@@ -34,7 +35,8 @@ self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
 
 function answerTo(question: Exclude<FlushQuestion, { ask: "rows" }>): FlushAnswers[keyof FlushAnswers] {
   if (question.ask === "open") {
-    const { dataDir, compression } = question;
+    const { compression } = question;
+    dataDir = question.dataDir;
     const writer = new CheckpointWriter(catalogPath(dataDir));
     tools = {
       dataDir,
@@ -60,7 +62,6 @@ function answerTo(question: Exclude<FlushQuestion, { ask: "rows" }>): FlushAnswe
 
 /** Texts of the runtime name paths, and none may leave the daemon. */
 function problemOf(error: unknown): FlushProblem {
-  const dataDir = tools?.dataDir ?? "";
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const message = dataDir === "" ? text : text.replaceAll(dataDir, "data_dir");
   const code = (error as { code?: unknown } | undefined)?.code;

@@ -9,7 +9,7 @@ import type { Log } from "../base/log.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { CatalogError } from "../catalog/schema.ts";
-import { errorCode } from "../journal/files.ts";
+import { errorCode, makeDirectory } from "../journal/files.ts";
 import { probeDisk } from "./disk_probe.ts";
 import { catalogPath, journalDir, quarantineDir } from "./layout.ts";
 import { DataDirError, DataLock } from "./lock.ts";
@@ -65,9 +65,10 @@ export async function prepareData(dataDir: string, options: PrepareOptions): Pro
 
 async function makeFolders(dataDir: string): Promise<void> {
   try {
-    for (const path of [dataDir, journalDir(dataDir), quarantineDir(dataDir)]) {
-      await Deno.mkdir(path, { recursive: true, mode: onlyOwner });
-    }
+    const isThere = await Deno.stat(dataDir).then(() => true, () => false);
+    for (const path of [dataDir, journalDir(dataDir), quarantineDir(dataDir)]) await makeDirectory(path);
+    // The mode of a folder that is there already was chosen by somebody.
+    if (!isThere) await Deno.chmod(dataDir, onlyOwner);
     // So that a full or read-only disk is not taken for a damaged catalog.
     probeDisk(dataDir);
   } catch (error) {
