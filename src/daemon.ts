@@ -59,7 +59,8 @@ export class Daemon {
   #store: Store | undefined;
   #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #stopping = false;
+  #started: Promise<void> | undefined;
+  #stopping: Promise<StopResult> | undefined;
 
   constructor(options: DaemonOptions) {
     this.#log = options.log;
@@ -84,10 +85,16 @@ export class Daemon {
   }
 
   /**
-   * Starts everything; resolves when the first request may come.
+   * Starts everything; resolves when the first request may come. A stop meanwhile waits until the journal is read
+   * back, and then nothing listens for clients.
    * @throws whatever makes it impossible: an address in use, a data_dir that cannot be written, a damaged catalog
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     this.#listenAdmin();
     const { data_dir: dataDir } = this.#config;
     this.#store = await openStore({
@@ -97,6 +104,7 @@ export class Daemon {
       metrics: this.#metrics,
     });
     await this.#disk.start();
+    if (this.#stopping) return;
     const { server, track } = this.#config;
     const salts = SaltStore.open({
       path: `${dataDir}/salts.json`,
@@ -123,10 +131,19 @@ export class Daemon {
     this.#store?.reload(config);
   }
 
-  /** Stops in order; see the class. Requests that do not end within shutdown.grace_ms are cut off. */
-  async stop(): Promise<StopResult> {
-    this.#stopping = true;
+  /**
+   * Stops in order; see the class. Requests that do not end within shutdown.grace_ms are cut off. A second call waits
+   * for the first.
+   */
+  stop(): Promise<StopResult> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<StopResult> {
     this.#admission.close();
+    // What made the start fail was told to who started it.
+    await this.#started?.catch(() => undefined);
     const graceMs = this.#config.shutdown.grace_ms;
     const ended = await within(this.#admission.idle(), graceMs);
     if (!ended) {

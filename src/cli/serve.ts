@@ -46,13 +46,12 @@ export async function serveVerb(args: string[], io: CliIo): Promise<number> {
     await daemon.stop();
     return exits.notStarted;
   }
-  io.stdout(welcome(config, daemon));
+  if (daemon.address !== undefined) io.stdout(welcome(config, daemon.address));
   return await signals.ended;
 }
 
 /** What a person sees first: where it listens, where it writes, what to try. */
-function welcome(config: Config, daemon: Daemon): string {
-  const { hostname, port } = daemon.address!;
+function welcome(config: Config, { hostname, port }: Deno.NetAddr): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `Weir listens on http://${host}:${port} and writes to ${config.data_dir}. Try:\n\n` +
     `  curl -s http://${host}:${port}/track -H 'content-type: application/json' \\\n` +
