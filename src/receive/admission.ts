@@ -97,6 +97,7 @@ export class Admission {
         return held;
       },
       hold: (bytes) => {
+        if (!open) return;
         const more = Math.max(bytes, announced) - held;
         if (more > 0) this.#take(more);
         else this.#bytes += more;

@@ -13,16 +13,27 @@ type Client = Config["auth"]["clients"][number];
 type Secrets = Pick<Client, "secret" | "secret_hash">;
 
 const clientIdForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** How long a verified secret need not be hashed again, in ms. */
-const verifiedForMs = 300_000;
-const maxVerified = 10_000;
+/** How long a secret that is not used need not be hashed again, in ms. */
+const keepVerdictMs = 300_000;
+const maxVerdicts = 10_000;
+/** As for names in the configuration. */
+const maxNameCharacters = 200;
+
+/** Was a secret the right one? */
+interface Verdict {
+  readonly isRight: Promise<boolean>;
+  /** Monotonic ms. */
+  until: number;
+}
 
 /** Checks credentials against the configuration as it stands. */
 export class ConfiguredAuthority implements Authority {
   readonly #auth: () => Config["auth"];
   readonly #clock: Clock;
-  /** Digest of id, stored hash and secret, to the monotonic ms at which it must be verified anew. */
-  readonly #verified = new Map<string, number>();
+  /** By digest of id, stored hash and secret. */
+  readonly #verdicts = new Map<string, Verdict>();
+  /** Hashes are computed one at a time: each takes 16 MiB and tens of ms, and anybody may ask for one. */
+  #hashing: Promise<unknown> = Promise.resolve();
 
   constructor(auth: () => Config["auth"], clock: Clock) {
     this.#auth = auth;
@@ -31,8 +42,8 @@ export class ConfiguredAuthority implements Authority {
 
   async admitClient({ id, secret, origin }: ClientCredentials): Promise<string> {
     const auth = this.#auth();
-    if (!auth.enabled) return id ?? "default";
-    if (id === undefined) throw unauthorized("Missing client id");
+    if (!auth.enabled) return projectNamed(id);
+    if (!id) throw unauthorized("Missing client id");
     if (!clientIdForm.test(id)) throw unauthorized("Client ID must be a valid UUIDv4");
     const client = auth.clients.find((candidate) => candidate.id === id);
     if (client === undefined) throw unauthorized("Invalid client id");
@@ -52,18 +63,23 @@ export class ConfiguredAuthority implements Authority {
     throw new WeirError("forbidden", "Forbidden resource");
   }
 
-  async #verify(id: string, secret: string, stored: Secrets): Promise<boolean> {
+  #verify(id: string, secret: string, stored: Secrets): boolean | Promise<boolean> {
     if (stored.secret !== undefined && sameText(secret, stored.secret)) return true;
-    if (stored.secret_hash === undefined) return false;
-    const digest = createHash("sha256").update(JSON.stringify([id, stored.secret_hash, secret])).digest(
-      "base64",
-    );
+    const { secret_hash: hash } = stored;
+    if (hash === undefined) return false;
+    const digest = createHash("sha256").update(JSON.stringify([id, hash, secret])).digest("base64");
     const now = this.#clock.monotonic();
-    if ((this.#verified.get(digest) ?? -1) > now) return true;
-    if (!await matchesHash(secret, stored.secret_hash)) return false;
-    if (this.#verified.size >= maxVerified) this.#verified.clear();
-    this.#verified.set(digest, now + verifiedForMs);
-    return true;
+    const known = this.#verdicts.get(digest);
+    if (known !== undefined && known.until > now) {
+      known.until = now + keepVerdictMs;
+      return known.isRight;
+    }
+    const isRight = this.#hashing.then(() => matchesHash(secret, hash));
+    this.#hashing = isRight.catch(() => this.#verdicts.delete(digest));
+    this.#verdicts.delete(digest);
+    if (this.#verdicts.size >= maxVerdicts) this.#verdicts.delete(this.#verdicts.keys().next().value!);
+    this.#verdicts.set(digest, { isRight, until: now + keepVerdictMs });
+    return isRight;
   }
 }
 
@@ -73,15 +89,25 @@ export class ConfiguredAuthority implements Authority {
  */
 export function originFits(origin: string, pattern: string): boolean {
   if (pattern === "*") return true;
-  const host = bareOrigin(origin);
-  const wanted = bareOrigin(pattern);
-  return wanted.startsWith("*.")
-    ? host.endsWith(wanted.slice(1)) && host.length > wanted.length - 1
-    : host === wanted;
+  const host = hostOf(origin);
+  const wanted = hostOf(pattern);
+  if (!wanted.startsWith("*.")) return withoutWww(host) === withoutWww(wanted);
+  return host.endsWith(wanted.slice(1)) && host.length > wanted.length - 1;
 }
 
-function bareOrigin(text: string): string {
-  return text.toLowerCase().replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/^www\./, "").replace(/\/+$/, "");
+function hostOf(text: string): string {
+  return text.toLowerCase().replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/(?<!\/)\/+$/, "");
+}
+
+function withoutWww(host: string): string {
+  return host.startsWith("www.") ? host.slice(4) : host;
+}
+
+/** With auth off, the client id is the project. */
+function projectNamed(id: string | undefined): string {
+  if (!id?.trim()) return "default";
+  if (id.length <= maxNameCharacters && id.isWellFormed()) return id;
+  throw unauthorized(`Client ID must be a text of at most ${maxNameCharacters} characters`);
 }
 
 function unauthorized(message: string): WeirError {

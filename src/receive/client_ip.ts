@@ -88,9 +88,14 @@ export function clientIp(headers: Headers, remote: string, trusted: TrustedProxi
     const value = headers.get(name);
     if (value === null) continue;
     const address = addressIn(name, value);
-    if (isIP(address) !== 0 && !isListed(notPublic, address)) return address;
+    if (isPublic(address)) return address;
   }
   return "";
+}
+
+/** An address with a zone (`fe80::1%eth0`) means something only on its own link. */
+function isPublic(address: string): boolean {
+  return isIP(address) !== 0 && !address.includes("%") && !isListed(notPublic, address);
 }
 
 function addressIn(name: string, value: string): string {
