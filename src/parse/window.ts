@@ -146,9 +146,12 @@ export class RowWindow {
     return this.#reasons?.[i] !== undefined;
   }
 
-  /** Says that the caller has read row i byte by byte and found it to be JSON; its UTF-8 is checked already. */
+  /**
+   * Says that the caller has read row i byte by byte and found it to be JSON; its UTF-8 is checked already. A row that
+   * {@link isFlawed} stays malformed.
+   */
   trust(i: number): void {
-    if (this.#isParsed || this.#reasons?.[i] !== undefined) return;
+    if (this.#isParsed) return;
     this.#marks ??= new Uint8Array(this.count);
     if (this.#marks[i] === 0) this.#marks[i] = trusted;
   }

@@ -37,3 +37,15 @@ Deno.test("ChunkBuffer.append() keeps the bytes it was told to, whatever their n
   }
   assert(buffer.capacity <= 2 * (1 + most), `capacity is ${buffer.capacity}`);
 });
+
+Deno.test("ChunkBuffer.append() seldom moves what it keeps, however small the chunks are", () => {
+  const buffer = new ChunkBuffer();
+  buffer.append(toBytes("x".repeat(1000)), 0, 0);
+  let moves = 0;
+  for (let i = 0, end = 1000; i < 20_000; i++) {
+    const at = buffer.append(toBytes("x"), Math.max(end - 1900, 1), end);
+    if (at < end) moves++;
+    end = at + 1;
+  }
+  assert(moves <= 15, `${moves} moves of 1900 bytes for 20,000 bytes`);
+});

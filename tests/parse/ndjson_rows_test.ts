@@ -172,6 +172,11 @@ Deno.test("NdjsonRows gives the bytes of malformed rows too", () => {
   assertEquals([0, 1].map((i) => toText(rowBytes(window, i))), ["1", "oops"]);
 });
 
+Deno.test("NdjsonRows makes one list of lines with blank ones among them", () => {
+  const [window] = windowsOf(new NdjsonRows({ limits: wide }), [toBytes("\n1\n\r\n\n2\n")]);
+  assertEquals(toText(window.bytes), " 1,   2,");
+});
+
 Deno.test("NdjsonRows takes nothing more once its windows were given up half-way", () => {
   const source = new NdjsonRows({ limits: { ...wide, windowRows: 1 } });
   for (const _ of source.push(toBytes("1\n2\n3"))) break;

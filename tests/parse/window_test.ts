@@ -83,4 +83,13 @@ Deno.test("RowWindow.isFlawed() knows what the scan has seen, without parsing", 
   assertEquals([0, 1, 2].map((i) => window.isFlawed(i)), [false, true, false]);
   window.settle();
   assertEquals([0, 1, 2].map((i) => window.isFlawed(i)), [false, true, true]);
+  for (const open of ["[1", '"a', '{"a":"']) assertEquals(ndjsonWindow(open).isFlawed(0), true);
+});
+
+Deno.test("RowWindow.value() leaves the bytes around the rows as they were", () => {
+  for (const window of [jsonWindow("1,2"), ndjsonWindow("\n1\n2\n"), ndjsonWindow("1\n2")]) {
+    const before = window.bytes.slice();
+    window.value(0);
+    assertEquals(window.bytes, before);
+  }
 });
