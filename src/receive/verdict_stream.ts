@@ -64,13 +64,15 @@ export class VerdictStream {
     if (this.#failure !== undefined) throw this.#failure;
     this.#pending++;
     const before = this.#tail;
-    this.#tail = stored.then(() => before).then(() => this.#tell(last, outcomes)).finally(() => {
+    this.#tail = stored.then(() => before).then(() => this.#tell(last, outcomes)).catch((error) => {
+      this.#failure ??= error;
+      throw error;
+    }).finally(() => {
       this.#pending--;
       this.#room?.();
     });
-    this.#tail.catch((error) => {
-      this.#failure ??= error;
-    });
+    // Whoever finishes hears of it.
+    this.#tail.catch(() => undefined);
     if (this.#pending < maxPending) return undefined;
     return new Promise((resolve) => {
       this.#room = resolve;
