@@ -14,7 +14,8 @@ import { maxCommonDepth } from "./row_reader.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { writeRow } from "./rows.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
-import { explicitDevice, type Sender, type Whereabouts } from "./sender.ts";
+import type { Sender } from "./sender.ts";
+import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
 /** How a request finds its sender once the client id is known. */

@@ -8,9 +8,9 @@ import type { IdSource } from "../../base/ids.ts";
 import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
 import { eventNameProblem } from "./event_name.ts";
 import { PlainPage } from "./plain_page.ts";
-import { pageColumns } from "./rows.ts";
+import { pageColumns } from "./page.ts";
 import { Span, TrackRowReader } from "./row_reader.ts";
-import { explicitDevice, type Sender, type Whereabouts } from "./sender.ts";
+import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
 import type { TimeLimits } from "./timestamp.ts";
 
 const decoder = new TextDecoder();
@@ -30,9 +30,20 @@ const insertIdName = encoder.encode('","insert_id":"');
 const profileName = encoder.encode('","profile_id":"');
 const idName = encoder.encode('","id":"');
 
+/** What must be known of a sender. */
+export interface EventSender {
+  readonly project: string;
+  /** JSON members, each with a leading comma, that every row carries. */
+  readonly columns: string;
+  /** Device and session of an event; see `Sender`. */
+  locate(time: number, arrivedAt: number, named: { explicit?: string }): Whereabouts;
+  /** The times around `time` for which `locate` answers the same. */
+  steadySpan(time: number, isExplicit: boolean): { since: number; until: number };
+}
+
 /** What all rows of a sender share. */
 export interface EventWriterOptions {
-  readonly sender: Sender;
+  readonly sender: EventSender;
   readonly ids: IdSource;
   readonly limits: TimeLimits;
 }

@@ -30,6 +30,17 @@ export function readPage(path: unknown, referrer: unknown): Page {
   };
 }
 
+/** The columns of a page, as JSON members with a leading comma each; what is not known is left out. */
+export function pageColumns(path: unknown, referrer: unknown): string {
+  if (path === undefined && referrer === undefined) return "";
+  const page = readPage(path, referrer);
+  let out = "";
+  for (const name of ["path", "origin", "query", "hash", "referrer"] as const) {
+    if (page[name] !== "") out += `,"${name}":${JSON.stringify(page[name])}`;
+  }
+  return out;
+}
+
 function readReferrer(referrer: unknown, ownHost: string | undefined): string {
   if (typeof referrer !== "string" || referrer === "") return "";
   if (ownHost !== undefined && parseUrl(referrer)?.hostname === ownHost) return "";

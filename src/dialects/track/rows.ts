@@ -6,9 +6,10 @@
 
 import { dayOf, type Identity, type RowKind, rowPlace, type Unit } from "../../base/record.ts";
 import { findMember } from "../../parse/member.ts";
-import { readPage } from "./page.ts";
+import { pageColumns } from "./page.ts";
 import type { TrackRow, TrackRowOf } from "./schema.ts";
-import type { Sender, Whereabouts } from "./sender.ts";
+import type { Sender } from "./sender.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
 /** Special properties that are never stored. */
 const withheld = ["__ip", "__identify", "__bot", "__bot_reasons"] as const;
@@ -94,17 +95,6 @@ function identityOf(value: unknown): EmbeddedIdentity | undefined {
   const { profileId, ...rest } = value as Record<string, unknown>;
   if (typeof profileId === "number") return { profileId: String(profileId), rest };
   return typeof profileId === "string" && profileId !== "" ? { profileId, rest } : undefined;
-}
-
-/** The columns of a page, as JSON members with a leading comma each; what is not known is left out. */
-export function pageColumns(path: unknown, referrer: unknown): string {
-  if (path === undefined && referrer === undefined) return "";
-  const page = readPage(path, referrer);
-  let out = "";
-  for (const name of ["path", "origin", "query", "hash", "referrer"] as const) {
-    if (page[name] !== "") out += `,"${name}":${JSON.stringify(page[name])}`;
-  }
-  return out;
 }
 
 function revenueColumn(name: string, properties: Record<string, unknown>): string {

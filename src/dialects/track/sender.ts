@@ -10,18 +10,12 @@ import type { SaltStore } from "../../sessions/salts.ts";
 import { bucketTimes, sessionBucket, sessionId } from "../../sessions/session_id.ts";
 import type { Inbound } from "../dialect.ts";
 import { EventWriter } from "./event_writer.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 import type { DeviceColumns, UserAgents } from "./user_agent.ts";
 
 const dayMs = 86_400_000;
 /** Devices and sessions remembered; past it all are forgotten. */
 const maxKnown = 4_096;
-
-/** A device and the session that an event of it belongs to. */
-export interface Whereabouts {
-  readonly deviceId: string;
-  /** "" where the contract gives no session (Decision 6). */
-  readonly sessionId: string;
-}
 
 /** What senders are made with. */
 export interface SenderOptions {
@@ -106,13 +100,6 @@ export class Sender {
     }
     return id;
   }
-}
-
-/** `__deviceId` as a device; undefined when it is none: a text of 1 to 64 characters once trimmed. */
-export function explicitDevice(value: unknown): string | undefined {
-  if (typeof value !== "string") return undefined;
-  const trimmed = value.trim();
-  return trimmed.length >= 1 && trimmed.length <= 64 ? trimmed : undefined;
 }
 
 function columnsOf(columns: Record<string, string>): string {
