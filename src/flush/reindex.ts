@@ -19,10 +19,10 @@ import { listSegments } from "../journal/segment.ts";
 import { catalogPath, folderOf, journalDir, parsePartName, partitionDay, quarantineDir } from "./layout.ts";
 import type { PartName } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
+import { rowIdentity } from "./row_identity.ts";
 import { eventsBytes, frontBytes, headBytesOf, parseHead } from "./request_line.ts";
 import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
 import { partsOnDisk } from "./unlisted.ts";
-import { rememberIdentity } from "./write_flush.ts";
 
 const requestFolder = "traces";
 const dayMs = 86_400_000;
@@ -157,7 +157,11 @@ class Rebuild {
     let rows = 0;
     const lines = new LineCutter((line) => {
       rows++;
-      if (isRemembered && rememberIdentity(line, this.#writer)) this.#report.identities++;
+      const identity = isRemembered ? rowIdentity(line) : undefined;
+      if (identity) {
+        this.#writer.addIdentity(identity.key, identity.memo);
+        this.#report.identities++;
+      }
       if (!mayBeReplayed) return;
       this.#writer.addReplayedRow(rowDigest(line));
       this.#report.replayedRows++;

@@ -7,16 +7,15 @@
 
 import { join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
-import { identityKey, type RecordKind, recordKinds } from "../base/record.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
 import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
 import { diskErrorOr } from "./disk_probe.ts";
 import type { ExtentReader } from "./extents.ts";
-import { JsonMembers } from "./json_members.ts";
 import { type Compression, folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
 import type { PartWriter } from "./part_writer.ts";
+import { rowIdentity } from "./row_identity.ts";
 import { writeRequest } from "./write_request.ts";
 
 const rowShape = { stride: rowExtentStride, first: 0 };
@@ -96,7 +95,10 @@ class Flush {
     let rows = 0;
     for (let i = 3; i < extents.length; i += rowExtentStride) rows += extents[i];
     this.#writePart(partition, () => {
-      const lines = new LineCutter((line) => rememberIdentity(line, writer));
+      const lines = new LineCutter((line) => {
+        const identity = rowIdentity(line);
+        if (identity) writer.addIdentity(identity.key, identity.memo);
+      });
       this.#tools.extents.read(extents, rowShape, (bytes, i) => {
         parts.write(bytes);
         if (extents[i * rowExtentStride + 4] > 0) lines.push(bytes);
@@ -205,38 +207,6 @@ export function writeFlush(
     }
   }
   return flush.report;
-}
-
-const encoder = new TextEncoder();
-const names = {
-  kind: encoder.encode("kind"),
-  insertId: encoder.encode("insert_id"),
-  project: encoder.encode("project_id"),
-  app: encoder.encode("app"),
-  device: encoder.encode("device_id"),
-  session: encoder.encode("session_id"),
-};
-
-/** How many members {@link rememberIdentity} looks for. */
-const identityMembers = 5;
-
-/** Takes the identity of a row from its line; false when it has none. */
-export function rememberIdentity(line: Uint8Array, writer: Pick<CheckpointWriter, "addIdentity">): boolean {
-  let kind = "", insertId = "", owner = "", deviceId = "", sessionId = "";
-  const members = new JsonMembers(line);
-  // The daemon writes them first, so what the client sent is mostly not looked at.
-  for (let found = 0; found < identityMembers && members.next(); found++) {
-    if (members.is(names.kind)) kind = members.string();
-    else if (members.is(names.insertId)) insertId = members.string();
-    else if (members.is(names.project) || members.is(names.app)) owner = members.string();
-    else if (members.is(names.device)) deviceId = members.string();
-    else if (members.is(names.session)) sessionId = members.string();
-    else found--;
-  }
-  const family = recordKinds[kind as RecordKind];
-  if (insertId === "" || family === undefined || family.owner === "") return false;
-  writer.addIdentity(identityKey(family.owner, owner, insertId), { deviceId, sessionId });
-  return true;
 }
 
 function keepReply(line: Uint8Array, writer: CheckpointWriter): void {
