@@ -3,7 +3,9 @@
  * @module
  */
 
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { Buffer } from "node:buffer";
+import { gunzipSync } from "node:zlib";
+import { readMember } from "../../src/flush/members.ts";
 
 /** One finished output file. */
 export interface Part {
@@ -62,6 +64,17 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 function decode(path: string, bytes: Uint8Array): string | undefined {
   if (path.endsWith(".ndjson")) return utf8.decode(bytes);
   if (path.endsWith(".ndjson.gz")) return utf8.decode(gunzipSync(bytes));
-  if (path.endsWith(".ndjson.zst")) return utf8.decode(zstdDecompressSync(bytes));
+  if (path.endsWith(".ndjson.zst")) return utf8.decode(framesOf(bytes));
   return undefined;
+}
+
+/** node:zlib reads the first frame of a zstd file and leaves out the rest. */
+function framesOf(bytes: Uint8Array): Uint8Array {
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const { data, storedBytes } = readMember("zstd", bytes.subarray(at));
+    frames.push(data);
+    at += storedBytes;
+  }
+  return Buffer.concat(frames);
 }

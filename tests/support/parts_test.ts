@@ -9,7 +9,9 @@ Deno.test("readParts() reads plain, gzip and zstd parts in order of their paths"
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/1-0.ndjson`, '{"n":1}\n{"n":2}\n');
   await Deno.writeFile(`${folder}/2-0.ndjson.gz`, gzipSync('{"n":3}\n'));
-  await Deno.writeFile(`${folder}/3-0.ndjson.zst`, zstdCompressSync('{"n":4}\n'));
+  // As the daemon writes them: one frame behind the other.
+  const both = new Uint8Array([...zstdCompressSync('{"n":4}\n'), ...zstdCompressSync('{"n":5}\n')]);
+  await Deno.writeFile(`${folder}/3-0.ndjson.zst`, both);
   await Deno.writeTextFile(`${folder}/4-0.ndjson.tmp`, '{"n":');
   const parts = await readParts(data.path, "events");
   assertEquals(parts.map((part) => part.path.split("/").at(-1)), [
@@ -19,7 +21,7 @@ Deno.test("readParts() reads plain, gzip and zstd parts in order of their paths"
   ]);
   assertEquals(parts[0].partition, "events/project=p/date=2026-11-20");
   assertEquals(parts[0].lines, ['{"n":1}', '{"n":2}']);
-  assertEquals(await readRows(data.path, "events"), [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
+  assertEquals(await readRows(data.path, "events"), [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }]);
 });
 
 Deno.test("readParts() refuses a part that is cut, and finds none where there is no folder", async () => {
