@@ -274,9 +274,8 @@ export class Indexes {
   #replayTrace(place: TracePlace, line: RecordPlace): boolean {
     const through = this.#catalog.flushedThrough(place.app, place.sid, place.rid);
     if (through) {
-      const offset = line.offset + place.eventsOffset;
       if (line.segment < through.segment) return false;
-      if (line.segment === through.segment && offset <= through.offset) return false;
+      if (line.segment === through.segment && line.offset <= through.offset) return false;
     }
     const held = this.traces.reserve(place);
     if (held) this.traces.place(held, place, line);

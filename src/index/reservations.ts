@@ -16,18 +16,12 @@ export interface Reserved {
   readonly duplicateBatches: number;
 }
 
-interface Reservation {
-  /** One for each trace record that is left, in order. */
-  readonly traces: HeldTrace[];
-  /** Of the identities. */
-  readonly generation: number;
-}
-
 /** Reserves units, and settles what they hold. */
 export class Reservations {
   readonly #seen: SeenIdentities;
   readonly #traces: TraceIndex;
-  readonly #held = new Map<Unit, Reservation>();
+  /** For each unit that holds anything: one for each trace record that is left of it, in order. */
+  readonly #held = new Map<Unit, readonly HeldTrace[]>();
 
   constructor(seen: SeenIdentities, traces: TraceIndex) {
     this.#seen = seen;
@@ -67,29 +61,23 @@ export class Reservations {
       throw error;
     }
     if (repeats) unit.drop((record) => repeats.has(record));
-    if (hasIdentities || traces.length > 0) {
-      this.#held.set(unit, { traces, generation: this.#seen.generation });
-    }
+    if (hasIdentities || traces.length > 0) this.#held.set(unit, traces);
     return { identities, duplicateBatches };
   }
 
-  /** The unit is stored: its identities are now for the next flush to write. Returns what its records hold. */
+  /** The unit is stored, and its identities are in the journal. Returns what its trace records hold. */
   settle(unit: Unit): readonly HeldTrace[] {
-    const held = this.#held.get(unit);
-    if (held === undefined) return [];
+    const traces = this.#held.get(unit);
     this.#held.delete(unit);
-    if (held.generation !== this.#seen.generation) {
-      for (const identity of unit.identities) if (identity) this.#seen.keep(identity.key, identity.memo);
-    }
-    return held.traces;
+    return traces ?? [];
   }
 
   /** The unit was not stored: all it holds is given back. */
   release(unit: Unit): void {
-    const held = this.#held.get(unit);
-    if (held === undefined) return;
+    const traces = this.#held.get(unit);
+    if (traces === undefined) return;
     this.#held.delete(unit);
-    this.#giveBack(unit.identities, held.traces);
+    this.#giveBack(unit.identities, traces);
   }
 
   #giveBack(identities: readonly (Identity | undefined)[], traces: readonly HeldTrace[]): void {

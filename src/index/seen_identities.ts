@@ -40,7 +40,6 @@ export class SeenIdentities {
   #inFlush: IdentityMap | undefined;
   #written: IdentityMap | undefined;
   readonly #seed = randomSeed();
-  #generation = 0;
   #filter: IdentityFilter;
   #walk: Walk | undefined;
   #isFilterComplete = false;
@@ -51,11 +50,6 @@ export class SeenIdentities {
     this.#options = options;
     this.#filter = new IdentityFilter(options.filterBytes);
     this.#walk = { filter: this.#filter, keys: options.catalog.identityKeys()[Symbol.iterator]() };
-  }
-
-  /** Grows with every plan: what was reserved before one and is placed after it must be {@link keep kept}. */
-  get generation(): number {
-    return this.#generation;
   }
 
   /** What the first row with this identity was answered; undefined when there was none. */
@@ -80,7 +74,7 @@ export class SeenIdentities {
     this.#written?.delete(key, hash);
   }
 
-  /** Remembers an identity whose row is in the journal, as one that the next flush writes. */
+  /** Remembers an identity whose row was read back from the journal. The first one's memo stays. */
   keep(key: string, memo: IdentityMemo): void {
     const hash = this.#hash(key);
     this.#add(hash);
@@ -89,7 +83,6 @@ export class SeenIdentities {
 
   /** A flush writes what was placed so far. */
   plan(): void {
-    this.#generation++;
     this.#inFlush = this.#current;
     this.#current = new IdentityMap();
   }

@@ -164,8 +164,7 @@ export class TraceIndex {
   /** The batch takes the place of an older one with its index, if there is one. */
   #replaceOlder(request: number, batch: number): void {
     const { records } = this.#open;
-    let older = records.olderVersion(batch);
-    while (older !== none && records.isSuperseded(older)) older = records.olderVersion(older);
+    const older = records.olderVersion(batch);
     if (older === none) return this.#open.add(request, requestInt.stored, 1);
     this.#open.add(request, requestInt.replaced, 1);
     // One in the journal stays until the next flush is over: read back without it, the counts would be others.

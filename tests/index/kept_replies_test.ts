@@ -70,3 +70,14 @@ Deno.test("KeptReplies keeps nothing when keepMs is 0", () => {
   replies.add("a", replyAt(0), line(1, 0));
   assertEquals(replies.find("a"), undefined);
 });
+
+Deno.test("KeptReplies keeps the first reply while it is in flush, whatever comes for its key", () => {
+  const { replies, catalog } = newReplies();
+  replies.add("a", replyAt(0), line(1, 0));
+  replies.plan(2);
+  replies.add("a", replyAt(1), line(2, 0));
+  assertEquals(replies.find("a"), replyAt(0));
+  catalog.replies.set("a", replyAt(0));
+  replies.committed();
+  assertEquals(replies.find("a"), replyAt(0));
+});

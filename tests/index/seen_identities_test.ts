@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import { SeenIdentities } from "../../src/index/seen_identities.ts";
 import { MemoryCatalog } from "./memory_catalog.ts";
@@ -31,19 +31,6 @@ Deno.test("SeenIdentities finds what was looked up before a flush and is reserve
   seen.plan();
   seen.committed();
   assertEquals(seen.reserve("a", memo("slow")), memo("quick"));
-});
-
-Deno.test("SeenIdentities keeps what is placed after a plan for one flush more", () => {
-  const { seen } = newSeen();
-  seen.reserve("a", memo("a"));
-  const { generation } = seen;
-  seen.plan();
-  assertEquals(seen.generation === generation, false);
-  seen.keep("a", memo("a"));
-  seen.committed();
-  seen.plan();
-  seen.committed();
-  assertEquals(seen.find("a"), memo("a"));
 });
 
 Deno.test("SeenIdentities.release() gives an identity back, also one that a plan has moved on", () => {
@@ -110,24 +97,33 @@ Deno.test("SeenIdentities begins to fill the filter anew when the catalog failed
 });
 
 Deno.test("SeenIdentities fills a filter that became too full anew, with what has not expired", () => {
-  const { seen, catalog } = newSeen(32);
+  const { seen, catalog } = newSeen(1024);
   assertEquals(seen.warmUp(1), true);
-  const reserveAndFlush = (prefix: string, count: number): void => {
+  const reserve = (prefix: string, count: number): void => {
     for (let i = 0; i < count; i++) seen.reserve(`${prefix}${i}`, memo(prefix));
-    seen.plan();
-    for (let i = 0; i < count; i++) catalog.identities.set(`${prefix}${i}`, memo(prefix));
-    seen.committed();
   };
-  for (let i = 0; i < 10; i++) reserveAndFlush(`old-${i}-`, 10);
-  catalog.identities.clear();
-  reserveAndFlush("young-", 5);
-  const fullBefore = seen.filterSize().entries;
-  seen.reserve("meanwhile", memo("meanwhile"));
-  while (!seen.warmUp(1)) seen.reserve("during", memo("during"));
-  assertEquals(seen.filterSize().entries < fullBefore, true);
-  assertEquals(seen.filterSize().bytes, 32);
-  for (let i = 0; i < 5; i++) assertEquals(seen.find(`young-${i}`), memo("young-"));
-  for (const key of ["meanwhile", "during"]) assertEquals(seen.find(key), memo(key));
+  reserve("old-", 600);
+  seen.plan();
+  seen.committed();
+  reserve("written-", 200);
+  seen.plan();
+  for (let i = 0; i < 200; i++) catalog.identities.set(`written-${i}`, memo("written-"));
+  reserve("before-", 10);
+  // The filter is past its capacity of 682 now, and of what it holds only these are left.
+  seen.committed();
+  reserve("after-", 10);
+  assertEquals(seen.filterSize().bytes, 2048);
+  while (!seen.warmUp(20)) reserve("during-", 10);
+  assertEquals(seen.filterSize().bytes, 1024);
+  assertLess(seen.filterSize().entries, 250);
+  for (
+    const [prefix, count] of [["written-", 200], ["before-", 10], ["after-", 10], ["during-", 10]] as const
+  ) {
+    for (let i = 0; i < count; i++) assertEquals(seen.find(`${prefix}${i}`), memo(prefix));
+  }
+  catalog.identityLookups = 0;
+  for (let i = 0; i < 600; i++) assertEquals(seen.find(`old-${i}`), undefined);
+  assertLess(catalog.identityLookups, 30);
 });
 
 Deno.test("SeenIdentities counts look-ups by where they were decided", async () => {

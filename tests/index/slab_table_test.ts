@@ -22,7 +22,9 @@ function newTable(): { slab: Slab; table: SlabTable; add: (hash: number, key: nu
 /** Keys of the rows with this hash, in the order of the chain. */
 function keysOf({ slab, table }: { slab: Slab; table: SlabTable }, hash: number): number[] {
   const keys: number[] = [];
+  let steps = 0;
   for (let row = table.first(hash); row !== none; row = table.after(row)) {
+    if (steps++ > slab.count) throw new Error("A chain bites its own tail");
     if (slab.int(row, field.hash) === hash) keys.push(slab.int(row, field.key));
   }
   return keys;
@@ -91,4 +93,40 @@ Deno.test("Slab uses freed rows again, and gives its memory back when all are fr
   for (const row of rows) slab.free(row);
   assertEquals(slab.count, 0);
   assertEquals(slab.allocate(), 0);
+});
+
+Deno.test("SlabTable keeps every chain whole while rows go and come after it grew", () => {
+  const made = newTable();
+  const hashOf = (key: number): number => hashPair(key, 7, 99);
+  const rows = Array.from({ length: 20_000 }, (_, key) => made.add(hashOf(key), key));
+  const isGone = (key: number): boolean => key % 3 !== 0;
+  for (let key = 0; key < rows.length; key++) {
+    if (!isGone(key)) continue;
+    made.table.remove(rows[key]);
+    made.slab.free(rows[key]);
+  }
+  for (let key = rows.length; key < 30_000; key++) made.add(hashOf(key), key);
+  for (let key = 0; key < 30_000; key++) {
+    const isThere = key >= rows.length || !isGone(key);
+    assertEquals(keysOf(made, hashOf(key)), isThere ? [key] : []);
+  }
+});
+
+Deno.test("SlabTable cuts a bucket that it splits in two", () => {
+  const made = newTable();
+  // Both fall into bucket 0 until there are more than 4096 rows.
+  const [low, high] = [0, 4096];
+  const lows = Array.from({ length: 10 }, (_, i) => {
+    const row = made.add(low, i);
+    made.add(high, 100 + i);
+    return row;
+  });
+  for (let key = 0; key < 5000; key++) made.add(1 + key % 1000, 1000 + key);
+  for (const row of lows) {
+    made.table.remove(row);
+    made.slab.free(row);
+  }
+  for (let i = 0; i < 10; i++) made.add(high, 200 + i);
+  assertEquals(keysOf(made, low), []);
+  assertEquals(keysOf(made, high).length, 20);
 });

@@ -200,6 +200,66 @@ Deno.test("TraceIndex.plan() takes requests that hold on to a segment before min
   assertEquals(bench.plan({ ...due, minSegment: 5 }), ["old"]);
 });
 
+Deno.test("TraceIndex.failed() puts the oldest back before those that wait", () => {
+  const bench = new Bench();
+  for (const rid of ["r0", "r1", "r2", "r3"]) {
+    bench.batch({ rid, index: 0, t: 1, content: 0 });
+    bench.now += 10;
+  }
+  assertEquals(bench.plan({ ...due, idleSince: 15 }), ["r0", "r1"]);
+  bench.index.failed();
+  assertEquals(bench.plan({ ...due, idleSince: 15 }), ["r0", "r1"]);
+  bench.index.failed();
+  assertEquals(bench.plan(everything), ["r0", "r1", "r2", "r3"]);
+});
+
+Deno.test("TraceIndex.failed() lets no request that was taken out of turn hide older ones", () => {
+  const bench = new Bench();
+  bench.batch({ rid: "holds-1", index: 0, t: 1, content: 0 });
+  bench.segment = 5;
+  bench.batch({ rid: "old", index: 0, t: 1, content: 0 });
+  bench.now = 50;
+  bench.batch({ rid: "holds-1", index: 1, t: 1, content: 1 });
+  assertEquals(bench.plan({ ...due, minSegment: 5 }), ["holds-1"]);
+  bench.index.failed();
+  assertEquals(bench.plan({ ...due, idleSince: 10 }), ["old"]);
+});
+
+Deno.test("TraceIndex.failed() knows again how far back a request holds on", () => {
+  const bench = new Bench();
+  bench.batch({ rid: "r", index: 0, t: 1, content: 0 });
+  bench.segment = 5;
+  bench.plan(everything);
+  bench.batch({ rid: "r", index: 1, t: 1, content: 1 });
+  bench.index.failed();
+  assertEquals(bench.plan({ ...due, minSegment: 5 }), ["r"]);
+});
+
+Deno.test("TraceIndex forgets replaced batches with the flush that came after them", () => {
+  const bench = new Bench();
+  bench.batch({ rid: "r", index: 0, t: 1, content: 0 });
+  const before = bench.index.size().bytes;
+  for (let content = 1; content < 100; content++) bench.batch({ rid: "r", index: 0, t: 1, content });
+  bench.plan(everything);
+  bench.batch({ rid: "r", index: 1, t: 1, content: 1 });
+  bench.index.committed();
+  assertLess(bench.index.size().bytes, before + 100);
+  assertEquals(bench.batch({ rid: "r", index: 0, t: 1, content: 99 }), false);
+});
+
+Deno.test("TraceIndex adds batches to a large request, out of order, at the price of a small one", () => {
+  const addAll = (batches: number): number => {
+    const bench = new Bench();
+    const began = performance.now();
+    for (let index = batches - 1; index >= 0; index--) bench.batch({ rid: "r", index, t: 1, content: 0 });
+    return performance.now() - began;
+  };
+  addAll(2_000);
+  const few = Math.min(addAll(2_000), addAll(2_000), addAll(2_000));
+  // 16 times as many: to look through all of them would take 256 times as long.
+  assertLess(Math.min(addAll(32_000), addAll(32_000)), few * 80);
+});
+
 Deno.test("TraceIndex.plan() takes no more than one flush should, and says that there is more", () => {
   const bench = new Bench();
   for (let i = 0; i < 25_000; i++) bench.batch({ rid: `r${i}`, index: 0, t: 1, content: 0 });
