@@ -49,7 +49,7 @@ export class Catalog implements CatalogReader {
   readonly #sessionRids: StatementSync;
   readonly #isReplayed: StatementSync;
   #identity: StatementSync | undefined;
-  #days: string[] = [];
+  #isStale = true;
   #hasReplayedRows = false;
 
   /**
@@ -74,21 +74,11 @@ export class Catalog implements CatalogReader {
     this.#sessionRids = database.prepare(`
       SELECT rid FROM request_lines WHERE app = ? AND sid = ? GROUP BY rid ORDER BY min(first_t), rid`);
     this.#isReplayed = database.prepare("SELECT 1 FROM replayed_rows WHERE digest = ?");
-    this.refresh();
   }
 
-  /** To be called after each flush: tables of identities come and go. */
+  /** To be called after each flush: tables of identities come and go. Looked at with the next look-up. */
   refresh(): void {
-    const days = generationDays(this.#database);
-    if (this.#identity === undefined || String(days) !== String(this.#days)) {
-      this.#days = days;
-      this.#identity = days.length === 0 ? undefined : this.#database.prepare(
-        days.map((day) =>
-          `SELECT device_id, session_id FROM ${generationTable(day)} WHERE hash = ?1 AND key = ?2`
-        ).join(" UNION ALL ") + " LIMIT 1",
-      );
-    }
-    this.#hasReplayedRows = this.#database.prepare("SELECT 1 FROM replayed_rows LIMIT 1").get() !== undefined;
+    this.#isStale = true;
   }
 
   /** What the first row with this identity was answered; undefined when none was flushed. */
@@ -97,8 +87,7 @@ export class Catalog implements CatalogReader {
       return this.#findIdentity(key);
     } catch {
       // The worker dropped the oldest table since the last refresh. What else is wrong shows again.
-      this.#identity = undefined;
-      this.refresh();
+      this.#isStale = true;
       return this.#findIdentity(key);
     }
   }
@@ -176,6 +165,7 @@ export class Catalog implements CatalogReader {
    * @param line The row's bytes, with or without the line break.
    */
   isReplayed(line: Uint8Array): boolean {
+    if (this.#isStale) this.#look();
     return this.#hasReplayedRows && this.#isReplayed.get(rowDigest(line)) !== undefined;
   }
 
@@ -192,7 +182,20 @@ export class Catalog implements CatalogReader {
     return this.#database.prepare(page).all(after, keysPerPage) as unknown as KeyRow[];
   }
 
+  /** Prepares what depends on which tables there are. Stays stale when that fails. */
+  #look(): void {
+    const days = generationDays(this.#database);
+    this.#identity = days.length === 0 ? undefined : this.#database.prepare(
+      days.map((day) =>
+        `SELECT device_id, session_id FROM ${generationTable(day)} WHERE hash = ?1 AND key = ?2`
+      ).join(" UNION ALL ") + " LIMIT 1",
+    );
+    this.#hasReplayedRows = this.#database.prepare("SELECT 1 FROM replayed_rows LIMIT 1").get() !== undefined;
+    this.#isStale = false;
+  }
+
   #findIdentity(key: string): IdentityMemo | undefined {
+    if (this.#isStale) this.#look();
     const row = this.#identity?.get(crc32(key), key) as unknown as MemoRow | undefined;
     return row && { deviceId: row.device_id, sessionId: row.session_id };
   }

@@ -19,6 +19,8 @@ import type { FlushReport } from "./write_flush.ts";
 
 /** Longest wait before a failed flush is tried again. */
 const maxBackoffMs = 300_000;
+/** One round writes at most 50,000 records of requests. */
+const maxRounds = 100;
 /** Least time between a flush and one that a crowded index asks for. */
 const crowdedPauseMs = 1_000;
 
@@ -205,10 +207,10 @@ export class Flusher {
     }
   }
 
-  /** As many flushes as it takes: one takes only so many requests. */
+  /** As many flushes as it takes: one takes only so many requests. Not for ever, though more may come meanwhile. */
   async #flushAll(mode: FlushMode): Promise<FlushReport> {
     let sum = emptyReport(0);
-    for (let more = true; more;) {
+    for (let rounds = 0, more = true; more && rounds < maxRounds; rounds++) {
       const plan = await this.#plan(mode);
       if (isEmpty(plan)) this.#options.indexes.committed(plan);
       else sum = joined(sum, await this.#write(plan));
@@ -251,20 +253,30 @@ export class Flusher {
     try {
       report = await this.#worker.write(plan, { now: clock.now(), flushId });
     } catch (error) {
-      // A worker that died between commit and answer has done its work; the catalog knows.
-      if (catalog.lastFlush() !== flushId) {
+      if (!this.#isCommitted(flushId)) {
         indexes.failed(plan);
         throw error;
       }
       report = emptyReport(plan.checkpoint);
     }
-    catalog.refresh();
     indexes.committed(plan);
+    catalog.refresh();
     for (const [directory, { parts, bytes }] of Object.entries(report.folders)) {
       metrics.counter("weir_parts_total").inc({ directory }, parts);
       metrics.counter("weir_part_bytes_total").inc({ directory }, bytes);
     }
     return report;
+  }
+
+  /** A worker that died between commit and answer has done its work; the catalog knows. */
+  #isCommitted(flushId: string): boolean {
+    try {
+      return this.#options.catalog.lastFlush() === flushId;
+    } catch (error) {
+      // Then nothing can be committed either, and the plan must not stay open.
+      this.#options.log.error("The catalog cannot be read", { error: describeError(error) });
+      return false;
+    }
   }
 
   async #dropSegments(checkpoint: number): Promise<void> {
