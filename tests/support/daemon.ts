@@ -26,6 +26,8 @@ export interface DaemonOptions {
   dataDir?: string;
   /** Further flags after `serve`. */
   args?: string[];
+  /** Where it listens, such as the port of an earlier start. @default a free one */
+  port?: number;
   /**
    * What to wait for: the process only, both listeners, or readiness. Where a planned fault stops the start,
    * only `spawned` returns.
@@ -144,7 +146,7 @@ export async function runWeir(
 }
 
 async function serveArgs(options: DaemonOptions & { dataDir: string }, scratch: string): Promise<string[]> {
-  const args = ["--port", "0", "--admin-port", "0", "--data-dir", options.dataDir];
+  const args = ["--port", String(options.port ?? 0), "--admin-port", "0", "--data-dir", options.dataDir];
   if (options.config !== undefined) {
     const file = `${scratch}/weir.yaml`;
     const text = typeof options.config === "string" ? options.config : JSON.stringify(options.config);
