@@ -170,6 +170,7 @@ export class Indexes {
       maxBytes: Math.max(maxIndexBytes / 2, maxIndexBytes - otherBytes),
     });
     this.#seen.plan();
+    this.#reservations.carryOver();
     this.#checkpoint = checkpoint;
     this.#plan = {
       checkpoint,

@@ -80,6 +80,16 @@ export class Reservations {
     this.#giveBack(unit.identities, traces);
   }
 
+  /**
+   * A flush was planned: identities of units that are still on their way count among those that come after it. One
+   * flush after the other may pass while the journal waits for the disk.
+   */
+  carryOver(): void {
+    for (const unit of this.#held.keys()) {
+      for (const identity of unit.identities) if (identity) this.#seen.keep(identity.key, identity.memo);
+    }
+  }
+
   #giveBack(identities: readonly (Identity | undefined)[], traces: readonly HeldTrace[]): void {
     for (const identity of identities) {
       if (identity && identity.first === undefined) this.#seen.release(identity.key);

@@ -74,7 +74,7 @@ export class SeenIdentities {
     this.#written?.delete(key, hash);
   }
 
-  /** Remembers an identity whose row was read back from the journal. The first one's memo stays. */
+  /** Remembers an identity that is not decided here: it was read back from the journal, or a plan must not take it. */
   keep(key: string, memo: IdentityMemo): void {
     const hash = this.#hash(key);
     this.#add(hash);

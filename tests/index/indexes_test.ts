@@ -159,6 +159,20 @@ Deno.test("Indexes allows one flush at a time, and ends the one that is under wa
   indexes.committed(indexes.plan(3, "due"));
 });
 
+Deno.test("Indexes knows the identities of a unit for as long as it is on its way, however many flushes pass", () => {
+  const { indexes } = newIndexes();
+  const unit = unitOf((unit) => addRow(unit, { id: "1", identity: identityOf("x") }));
+  indexes.reserve(unit);
+  for (let flush = 0; flush < 5; flush++) {
+    const plan = indexes.plan(1, "due");
+    if (flush % 2 === 0) indexes.committed(plan);
+    else indexes.failed(plan);
+    assertEquals(indexes.known(identityOf("x").key), identityOf("x").memo);
+  }
+  indexes.release(unit);
+  assertEquals(indexes.known(identityOf("x").key), undefined);
+});
+
 Deno.test("Indexes is crowded past a limit and full past a quarter more, until a flush made room", () => {
   const { indexes } = newIndexes({ maxRequests: 8 });
   const add = (rid: string): void => {

@@ -23,6 +23,15 @@ export class MemoryJournal {
     return [...this.#segments.keys()];
   }
 
+  /** Is there nothing in the segment that takes frames? */
+  get isFresh(): boolean {
+    return this.#segments.get(this.#current)!.length === 0;
+  }
+
+  get currentSegment(): number {
+    return this.#current;
+  }
+
   append(unit: Unit): JournalPosition {
     const bytes = unit.writer.view().slice(frameHeaderBytes);
     const offset = this.#length + frameHeaderBytes;
