@@ -69,6 +69,7 @@ export class Daemon {
     this.#disk = new DiskWatch(options.config.data_dir, () => this.#config.disk.min_free_bytes);
     this.#stalls = new StallWatch(() => this.#config.limits, this.#clock);
     this.#admission = new Admission(() => this.#config.limits, {
+      clock: this.#clock,
       metrics: this.#metrics,
       obstacle: () => this.#obstacle(),
     });
@@ -103,7 +104,7 @@ export class Daemon {
       log: this.#log,
       metrics: this.#metrics,
     });
-    await this.#disk.start();
+    await this.#disk.start(() => this.#store?.findRoom());
     if (this.#stopping) return;
     const { server, track } = this.#config;
     const salts = SaltStore.open({
@@ -212,6 +213,10 @@ export class Daemon {
         retryAfterS: 2,
       });
     }
+    if (this.#store?.isHoldingTooMuch) {
+      const message = "The journal holds more than journal.max_held_bytes; a flush must come first";
+      return new WeirError("overloaded", message, { retryAfterS: 2 });
+    }
     if (!this.#disk.low) return undefined;
     return new WeirError("storage_full", "The disk has less free space than disk.min_free_bytes", {
       retryAfterS: 5,
@@ -234,6 +239,7 @@ export class Daemon {
       figures: {
         in_flight_requests: this.#admission.requests,
         in_flight_bytes: this.#admission.bytes,
+        waiting_requests: this.#admission.waiting,
         peak_in_flight_bytes: this.#admission.peakBytes,
       },
     };

@@ -137,6 +137,20 @@ export class Store {
     return result;
   }
 
+  /** Does the journal hold more than it may, because flushes fail or cannot keep up? */
+  get isHoldingTooMuch(): boolean {
+    return this.journal.heldBytes > this.#options.config().journal.max_held_bytes;
+  }
+
+  /**
+   * Tries whether a disk that was full has room again. Who is not ready gets no requests, so none would find out.
+   * To be called now and then.
+   */
+  findRoom(): void {
+    // What goes wrong stands in the journal's state.
+    if (this.journal.state === "full") this.journal.rotate().catch(() => undefined);
+  }
+
   /** How journal, flusher and index are. */
   checks(): Check[] {
     const { journal, flusher, indexes } = this;
@@ -144,10 +158,12 @@ export class Store {
     return [
       {
         name: "journal",
-        state: journal.state === "ok" ? "ok" : "failing",
-        reason: journal.reason,
+        state: journal.state === "ok" && !this.isHoldingTooMuch ? "ok" : "failing",
+        reason: journal.reason ??
+          (this.isHoldingTooMuch ? "It holds more than journal.max_held_bytes" : undefined),
         figures: {
           segments: journal.segments.length,
+          bytes: journal.heldBytes,
           bytes_since_flush: journal.bytesSinceRotate,
           queued_bytes: journal.queuedBytes,
         },

@@ -9,9 +9,10 @@ import { faultPoint } from "../base/faults.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { frameHeaderBytes } from "../base/record.ts";
+import { ClosedSegments } from "./closed_segments.ts";
 import { diskFiles, errorCode, isDiskFull, type JournalFiles, makeDirectory } from "./files.ts";
 import { type Frame, FrameQueue } from "./frame_queue.ts";
-import { listSegments, maxPayloadBytes, sealFrame, segmentPath } from "./segment.ts";
+import { maxPayloadBytes, sealFrame, segmentPath } from "./segment.ts";
 import { CopyBuffer, SegmentWriter, storageError } from "./segment_writer.ts";
 
 export type { Frame } from "./frame_queue.ts";
@@ -59,7 +60,7 @@ export class Journal {
   #current: SegmentWriter;
   #next: SegmentWriter | undefined;
   #lastNumber: number;
-  #segments: number[];
+  readonly #closed: ClosedSegments;
   #turnAt: number;
   #rotations: Rotation[] = [];
   #bytesSinceRotate = 0;
@@ -79,10 +80,10 @@ export class Journal {
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { dir, firstSegment } = options;
-    const segments = await makeDirectory(dir).then(() => listSegments(dir)).catch((error) => {
+    const closed = await makeDirectory(dir).then(() => ClosedSegments.list(dir)).catch((error) => {
       throw storageError("open the journal", error);
     });
-    const greatest = segments.segments.at(-1) ?? 0;
+    const greatest = closed.numbers.at(-1) ?? 0;
     if (firstSegment <= greatest) {
       throw new RangeError(
         `Cannot open the journal: firstSegment must be greater than ${greatest}: current value is ${firstSegment}`,
@@ -90,24 +91,29 @@ export class Journal {
     }
     const files = options.files ?? diskFiles;
     const current = await SegmentWriter.create({ files, dir, number: firstSegment });
-    return new Journal(options, current, segments.segments);
+    return new Journal(options, current, closed);
   }
 
-  private constructor(options: JournalOptions, current: SegmentWriter, older: number[]) {
+  private constructor(options: JournalOptions, current: SegmentWriter, closed: ClosedSegments) {
     this.#options = options;
     this.#files = options.files ?? diskFiles;
     this.#queue = new FrameQueue(options.log);
     this.#current = current;
     this.#lastNumber = current.number;
     this.#turnAt = options.segmentBytes;
-    this.#segments = [...older, current.number];
+    this.#closed = closed;
     options.metrics.gauge("weir_journal_failed").set(0);
     this.#countSegments();
   }
 
   /** Numbers of the segments on disk, ascending; the last is the current one. */
   get segments(): readonly number[] {
-    return this.#segments;
+    return [...this.#closed.numbers, this.#current.number];
+  }
+
+  /** Bytes of the segments on disk. */
+  get heldBytes(): number {
+    return this.#closed.bytes + this.#current.length;
   }
 
   /** Number of the segment that takes frames. */
@@ -125,7 +131,7 @@ export class Journal {
     return this.#queue.bytes;
   }
 
-  /** `full` passes with the next frame that finds room; `failed` lasts until a restart. */
+  /** `full` passes with the next frame or {@link rotate} that finds room; `failed` lasts until a restart. */
   get state(): "ok" | "full" | "failed" {
     return this.#state;
   }
@@ -181,20 +187,10 @@ export class Journal {
 
   /**
    * Removes segments durably. The current one and later ones stay; one that is gone already is fine.
-   *
    * @throws WeirError when a file cannot be removed
    */
   async drop(segments: Iterable<number>): Promise<void> {
-    const dropped = new Set<number>();
-    for (const segment of segments) if (segment < this.currentSegment) dropped.add(segment);
-    if (dropped.size === 0) return;
-    try {
-      for (const segment of dropped) await this.#files.remove(segmentPath(this.#options.dir, segment));
-      await this.#files.syncDirectory(this.#options.dir);
-    } catch (error) {
-      throw storageError("remove journal segments", error);
-    }
-    this.#segments = this.#segments.filter((segment) => !dropped.has(segment));
+    await this.#closed.remove(segments, this.#files);
     this.#countSegments();
   }
 
@@ -270,16 +266,19 @@ export class Journal {
   }
 
   #place(bytes: number): void {
+    this.#noteRoom();
     const segment = this.#current;
-    if (this.#state === "full") {
-      this.#options.log.info("The journal has room again", { segment: segment.number });
-      this.#state = "ok";
-      this.#reason = undefined;
-    }
     const offset = segment.length;
     segment.commit(bytes);
     this.#bytesSinceRotate += bytes;
     this.#queue.place(segment.number, offset);
+  }
+
+  #noteRoom(): void {
+    if (this.#state !== "full") return;
+    this.#options.log.info("The journal has room again", { segment: this.#current.number });
+    this.#state = "ok";
+    this.#reason = undefined;
   }
 
   /** The disk is full: what was written is cut off, and everything enqueued is given back. */
@@ -324,11 +323,12 @@ export class Journal {
       return;
     }
     if (!large && this.#rotations[0].upTo > this.#queue.settled) return;
+    this.#closed.add(this.#current.number, this.#current.length);
     this.#retire(this.#current);
     this.#current = this.#next;
     this.#next = undefined;
     this.#turnAt = this.#options.segmentBytes;
-    this.#segments = [...this.#segments, this.#current.number];
+    this.#noteRoom();
     this.#countSegments();
     const done = this.#rotations.filter((rotation) => rotation.upTo <= this.#queue.settled);
     if (done.length > 0) this.#bytesSinceRotate = 0;
@@ -348,7 +348,10 @@ export class Journal {
         this.#broken ??= { step: "new segment", error: failure.cause };
         return;
       }
-      this.#options.log.error("Cannot begin a segment", { segment: number, code: failure.code });
+      // A full disk was told already, and is tried again and again.
+      if (this.#state === "ok") {
+        this.#options.log.error("Cannot begin a segment", { segment: number, code: failure.code });
+      }
       this.#turnAt = this.#current.length + this.#options.segmentBytes;
       for (const rotation of this.#rotations.splice(0)) rotation.reject(failure);
     }
@@ -388,7 +391,7 @@ export class Journal {
   }
 
   #countSegments(): void {
-    this.#options.metrics.gauge("weir_journal_segments").set(this.#segments.length);
+    this.#options.metrics.gauge("weir_journal_segments").set(this.#closed.count + 1);
   }
 }
 

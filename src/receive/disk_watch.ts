@@ -27,10 +27,10 @@ export class DiskWatch {
     return this.#freeBytes < this.#minFreeBytes();
   }
 
-  /** Looks now, and from then on every two seconds. */
-  async start(): Promise<void> {
+  /** Looks now, and from then on every two seconds; `looked` is called after each. */
+  async start(looked?: () => void): Promise<void> {
     await this.look();
-    this.#timer = setInterval(() => void this.look(), 2_000);
+    this.#timer = setInterval(() => void this.look().then(looked), 2_000);
     Deno.unrefTimer(this.#timer);
   }
 

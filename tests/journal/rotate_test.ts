@@ -190,3 +190,44 @@ Deno.test("drop() removes segments, but never the current one, and may be asked 
   await journal.close();
   assertEquals((await readBack(root.path)).frames.map((frame) => frame.text), [line(9)]);
 });
+
+Deno.test("rotate() on a disk that was full finds out that there is room again, and is told once that there is none", async () => {
+  await using root = await tempDir();
+  const files = new BrittleDisk();
+  const { journal, lines } = await openJournal(`${root.path}/journal`, { files });
+  files.before = (step) => {
+    if (step === "write") throw systemError("ENOSPC");
+  };
+  await assertRejects(() => journal.append(trackedFrame(line(1))), WeirError);
+  for (let i = 0; i < 3; i++) await assertRejects(() => journal.rotate(), WeirError);
+  assertEquals([journal.state, journal.reason], ["full", "write: ENOSPC"]);
+  assertEquals(lines.filter(({ level }) => level === "error").length, 1);
+  files.before = () => {};
+  await journal.rotate();
+  assertEquals([journal.state, journal.reason], ["ok", undefined]);
+  await journal.append(trackedFrame(line(2)));
+  await journal.close();
+  assertEquals((await readBack(root.path)).frames.map(({ text }) => text), [line(2)]);
+});
+
+Deno.test("heldBytes is the size of all segments, those of an earlier run among them, until they are dropped", async () => {
+  await using root = await tempDir();
+  const dir = `${root.path}/journal`;
+  const sizeOnDisk = async (): Promise<number> => {
+    const names = (await namesIn(dir)).map(async (name) => (await Deno.stat(`${dir}/${name}`)).size);
+    return (await Promise.all(names)).reduce((sum, size) => sum + size, 0);
+  };
+  const first = await openJournal(dir, { segmentBytes: 2_000 });
+  for (let n = 0; n < 10; n++) await first.journal.append(trackedFrame(line(n, 900)));
+  await first.journal.close();
+  const { journal } = await openJournal(dir, { firstSegment: 100 });
+  assert(journal.segments.length > 3);
+  assertEquals(journal.heldBytes, await sizeOnDisk());
+  await journal.append(trackedFrame(line(11, 5_000)));
+  await journal.rotate();
+  assertEquals(journal.heldBytes, await sizeOnDisk());
+  await journal.drop(journal.segments);
+  assertEquals(journal.segments.length, 1);
+  assertEquals(journal.heldBytes, await sizeOnDisk());
+  await journal.close();
+});
