@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { ByteWriter } from "../base/byte_writer.ts";
 import { closeBrace, closeBracket, comma, openBrace, openBracket, skipSpace, trimEnd } from "./scanner.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -39,6 +40,31 @@ export function findMember(
     if (isKey(bytes, keyFrom, keyTo, key)) found = { start: valueFrom, end: trimEnd(bytes, valueFrom, at) };
     if (at >= end || bytes[at] !== comma) return found;
   }
+}
+
+/**
+ * Copies an object without its members of these keys; every other member stays byte for byte as it is.
+ * @param range The object, as {@link findMember} finds one; its bytes must be known to be JSON.
+ */
+export function copyWithout(
+  bytes: Uint8Array,
+  range: ByteRange,
+  { keys, to }: { keys: readonly string[]; to: ByteWriter },
+): void {
+  to.byte(openBrace);
+  let isFirst = true;
+  for (let at = range.start; bytes[at] !== closeBrace;) {
+    const keyFrom = skipSpace(bytes, at + 1, range.end);
+    if (bytes[keyFrom] !== quote) break;
+    const keyTo = stringEnd(bytes, keyFrom, range.end);
+    const valueFrom = skipSpace(bytes, skipSpace(bytes, keyTo, range.end) + 1, range.end);
+    at = valueEnd(bytes, valueFrom, range.end);
+    if (keys.some((key) => isKey(bytes, keyFrom, keyTo, key))) continue;
+    if (!isFirst) to.byte(comma);
+    isFirst = false;
+    to.raw(bytes, keyFrom, trimEnd(bytes, valueFrom, at));
+  }
+  to.byte(closeBrace);
 }
 
 /** Is `bytes[start, end)` a JSON string, white space around it allowed, whose value is `key`? */

@@ -5,6 +5,7 @@
 
 import { WeirError } from "../../base/errors.ts";
 import type { Outcomes } from "../../base/outcome.ts";
+import { describeError } from "../../base/log.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
@@ -18,8 +19,8 @@ import type { Sender } from "./sender.ts";
 import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
-/** How a request finds its sender once the client id is known. */
-export type FindSender = (clientId: string | undefined, secret: string | undefined) => Promise<Sender>;
+/** How a request finds its sender; what is `sent` in the body counts where the headers say nothing. */
+export type FindSender = (sent: { id?: string; secret?: string }) => Promise<Sender>;
 
 /** What {@link TrackIngest} is made from. */
 export interface TrackOptions {
@@ -44,6 +45,8 @@ export class TrackIngest implements Ingest {
   #refusal: WeirError | undefined;
   #isBatch: boolean;
   #last: Whereabouts | undefined;
+  /** Seen so far, whoever sent them. */
+  #rows = 0;
 
   constructor(options: TrackOptions) {
     this.#options = options;
@@ -60,10 +63,10 @@ export class TrackIngest implements Ingest {
   async opened(envelope: Readonly<Record<string, unknown>>): Promise<void> {
     const { clientId, clientSecret } = envelope;
     try {
-      this.#sender = await this.#options.findSender(
-        typeof clientId === "string" ? clientId : undefined,
-        typeof clientSecret === "string" ? clientSecret : undefined,
-      );
+      this.#sender = await this.#options.findSender({
+        id: typeof clientId === "string" ? clientId : undefined,
+        secret: typeof clientSecret === "string" ? clientSecret : undefined,
+      });
     } catch (error) {
       if (!(error instanceof WeirError)) throw error;
       this.#refusal = error;
@@ -75,9 +78,16 @@ export class TrackIngest implements Ingest {
     const sender = this.#sender ?? anonymous;
     if (sender === undefined || refusal !== undefined || !allowsWhole(config, body)) return false;
     sender.events.begin(inbound.arrivedAt);
-    const rows = batchOnly
-      ? writeCommonBatch(body, unit, { events: sender.events, maxRows: config.track.max_batch_rows })
-      : Number(sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit));
+    const mark = unit.mark();
+    let rows = 0;
+    try {
+      rows = batchOnly
+        ? writeCommonBatch(body, unit, { events: sender.events, maxRows: config.track.max_batch_rows })
+        : Number(sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit));
+    } catch {
+      // Row by row it will turn out which one failed, and why.
+      unit.rollback(mark);
+    }
     if (rows === 0) return false;
     outcomes.accepted += rows;
     this.#sender = sender;
@@ -86,32 +96,19 @@ export class TrackIngest implements Ingest {
   }
 
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void {
+    this.#rows += window.count;
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
-    const { events } = sender;
-    events.begin(this.#options.inbound.arrivedAt);
+    sender.events.begin(this.#options.inbound.arrivedAt);
     for (let i = 0; i < window.count; i++) {
-      const index = window.firstIndex + i;
-      const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
-      if (!window.isFlawed(i) && events.write(row, unit)) {
-        window.trust(i);
-        outcomes.accepted++;
-        this.#last = events.last;
-        continue;
+      const mark = unit.mark();
+      try {
+        this.#takeRow({ window, i, sender }, unit, outcomes);
+      } catch (error) {
+        if (error instanceof WeirError) throw error;
+        unit.rollback(mark);
+        this.#failRow(window.firstIndex + i, error, outcomes);
       }
-      const malformed = window.malformed(i);
-      if (malformed !== undefined) {
-        outcomes.reject(index, "malformed", malformed);
-        continue;
-      }
-      const value = window.value(i);
-      if (window.hasUnicodeEscape && holdsLoneSurrogate(value)) {
-        outcomes.reject(index, "validation", "Text must be well-formed: half of a surrogate pair was sent");
-        continue;
-      }
-      const problem = this.#takeRow({ window, i, index, value }, sender, unit);
-      if (problem === undefined) outcomes.accepted++;
-      else outcomes.reject(index, "validation", problem);
     }
   }
 
@@ -125,15 +122,17 @@ export class TrackIngest implements Ingest {
       if (!batchOnly && body.envelope.type !== "batch") {
         throw new WeirError("validation", "body/payload Invalid input: expected object, received array");
       }
-      if (outcomes.rows === 0) {
-        throw new WeirError("invalid_body", "A batch must hold at least one row");
-      }
+      if (this.#rows === 0) throw new WeirError("invalid_body", "A batch must hold at least one row");
       this.#isBatch = true;
     } else if (batchOnly) {
       throw new WeirError("invalid_body", "body/events Invalid input: expected array");
     }
-    const single = this.#isBatch ? undefined : outcomes.rejected[0];
-    if (single !== undefined) throw new WeirError("validation", single.error);
+    if (this.#isBatch) return;
+    // Whoever is refused is told first what is wrong with the row.
+    const problem = this.#sender === undefined ? problemOf(body.envelope) : outcomes.rejected[0]?.error;
+    if (problem === undefined) return;
+    const isOurs = outcomes.rejected[0]?.reason === "internal";
+    throw new WeirError(isOurs ? "internal" : "validation", problem);
   }
 
   reply(outcomes: Outcomes, repeats: readonly Identity[]): Reply {
@@ -148,12 +147,40 @@ export class TrackIngest implements Ingest {
     return { status: 202, body: JSON.stringify({ accepted, rejected, duplicates: duplicates || undefined }) };
   }
 
+  /** Stamps the outcome of row i, and adds its records to the unit. */
+  #takeRow({ window, i, sender }: Taking, unit: Unit, outcomes: Outcomes): void {
+    const index = window.firstIndex + i;
+    const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
+    if (!window.isFlawed(i) && sender.events.write(row, unit)) {
+      window.trust(i);
+      outcomes.accepted++;
+      this.#last = sender.events.last;
+      return;
+    }
+    const malformed = window.malformed(i);
+    if (malformed !== undefined) return outcomes.reject(index, "malformed", malformed);
+    const value = window.value(i);
+    const problem = window.hasUnicodeEscape && holdsLoneSurrogate(value)
+      ? "Text must be well-formed: half of a surrogate pair was sent"
+      : this.#writeRow({ window, i, sender, value }, unit);
+    if (problem === undefined) outcomes.accepted++;
+    else outcomes.reject(index, "validation", problem);
+  }
+
+  /** A row that we failed on costs no other row. */
+  #failRow(index: number, error: unknown, outcomes: Outcomes): void {
+    const { inbound, services: { log } } = this.#options;
+    log.error("A row failed", {
+      dialect: "track",
+      request_id: inbound.requestId,
+      error: describeError(error),
+    });
+    outcomes.reject(index, "internal", "Internal server error");
+  }
+
   /** @returns why the row is refused, or undefined when its records are in the unit. */
-  #takeRow(
-    at: { window: RowWindow; i: number; index: number; value: unknown },
-    sender: Sender,
-    unit: Unit,
-  ): string | undefined {
+  #writeRow(at: Taking & { value: unknown }, unit: Unit): string | undefined {
+    const { sender } = at;
     const checked = trackRow.safeParse(at.value);
     if (!checked.success) return describeIssues(checked.error);
     const row = checked.data;
@@ -169,7 +196,7 @@ export class TrackIngest implements Ingest {
     const insertId = insertIdOf(row, properties);
     const identity = insertId === undefined ? undefined : {
       key: identityKey("project", sender.project, insertId),
-      row: at.index,
+      row: at.window.firstIndex + at.i,
       memo: where,
     };
     this.#last = where;
@@ -181,6 +208,19 @@ export class TrackIngest implements Ingest {
     );
     return undefined;
   }
+}
+
+/** Row i of a window, and who sent it. */
+interface Taking {
+  readonly window: RowWindow;
+  readonly i: number;
+  readonly sender: Sender;
+}
+
+/** What the schema has against a row; undefined when it fits. */
+function problemOf(value: unknown): string | undefined {
+  const checked = trackRow.safeParse(value);
+  return checked.success ? undefined : describeIssues(checked.error);
 }
 
 /** Do the limits leave the common shape what it needs, so that nobody has to look at them? */
@@ -208,8 +248,16 @@ function whereabouts(
 
 function insertIdOf(row: TrackRow, properties: Record<string, unknown>): string | undefined {
   const onPayload = row.type === "track" ? row.payload.insertId ?? row.payload.messageId : undefined;
-  const sent = row.insertId ?? onPayload ?? properties.__insertId ?? properties.$insert_id ?? row.messageId;
-  if (typeof sent === "number") return String(sent);
+  return row.insertId ?? onPayload ?? fitInsertId(properties.__insertId) ??
+    fitInsertId(properties.$insert_id) ??
+    row.messageId;
+}
+
+/** Among properties anything may stand; what is not fit to be an id is none. */
+function fitInsertId(sent: unknown): string | undefined {
+  if (typeof sent === "number") {
+    return Number.isInteger(sent) && !Number.isSafeInteger(sent) ? undefined : String(sent);
+  }
   return typeof sent === "string" && sent !== "" && sent.length <= 256 ? sent : undefined;
 }
 

@@ -24,7 +24,7 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const nothing = new Uint8Array(0);
 /** Devices and names remembered; past it all are forgotten. */
-const maxKnown = 4_096;
+const maxKnown = 1_024;
 
 const insertIdName = encoder.encode('","insert_id":"');
 const profileName = encoder.encode('","profile_id":"');
@@ -148,8 +148,11 @@ export class EventWriter {
     const { bytes, device } = of;
     const { spans } = this.#reader;
     const { writer } = unit;
-    // Every byte of the row is written at most twice: once in a column, once within its properties.
-    const room = fixedBytes + this.#head.length + this.#columns.length + device.columns.length +
+    const page = this.#pageText(bytes);
+    // Every byte of the row is written at most twice: once in a column, once within its properties. A page that a
+    // parser had to read may be longer than it was.
+    const room = fixedBytes + 3 * (page?.length ?? 0) + this.#head.length + this.#columns.length +
+      device.columns.length +
       device.idBytes.length;
     const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));
     let at = writer.length;
@@ -173,7 +176,8 @@ export class EventWriter {
       ? put(out, at, device.idBytes)
       : copy(out, at, bytes, spans, Span.profileId);
     out[at++] = quote;
-    at = this.#putPage(out, at, bytes);
+    if (page === undefined) at = this.#page.write(out, at);
+    else at += encoder.encodeInto(page, out.subarray(at)).written;
     out.set(this.#columns, at);
     at += this.#columns.length;
     if (spans[Span.properties] < 0) {
@@ -187,18 +191,19 @@ export class EventWriter {
     writer.advance(at);
   }
 
-  /** Columns of the page: cut from the bytes where the URL is plain, else read as the schema's path reads them. */
-  #putPage(out: Uint8Array, at: number, bytes: Uint8Array): number {
+  /**
+   * Columns of the page, as the schema's path reads them; "" where there is none. Undefined where the URL is plain:
+   * then they are cut from the bytes.
+   */
+  #pageText(bytes: Uint8Array): string | undefined {
     const { spans } = this.#reader;
-    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return at;
-    const plain = spans[Span.referrer] < 0
-      ? this.#page.read(bytes, spans[Span.path], spans[Span.path + 1])
-      : false;
-    if (plain) return this.#page.write(out, at);
+    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return "";
+    if (spans[Span.referrer] < 0 && this.#page.read(bytes, spans[Span.path], spans[Span.path + 1])) {
+      return undefined;
+    }
     const text = (span: number): string | undefined =>
       spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
-    return at +
-      encoder.encodeInto(pageColumns(text(Span.path), text(Span.referrer)), out.subarray(at)).written;
+    return pageColumns(text(Span.path), text(Span.referrer));
   }
 
   /** Time of the event; NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */

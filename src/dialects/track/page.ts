@@ -23,7 +23,7 @@ export function readPage(path: unknown, referrer: unknown): Page {
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(pathText) ? parseUrl(pathText) : undefined;
   return {
     path: url ? url.pathname : pathText,
-    origin: url ? url.origin : "",
+    origin: url ? originOf(url) : "",
     query: url ? url.search : "",
     hash: url ? url.hash : "",
     referrer: readReferrer(referrer, url?.hostname),
@@ -44,7 +44,14 @@ export function pageColumns(path: unknown, referrer: unknown): string {
 function readReferrer(referrer: unknown, ownHost: string | undefined): string {
   if (typeof referrer !== "string" || referrer === "") return "";
   if (ownHost !== undefined && parseUrl(referrer)?.hostname === ownHost) return "";
-  return referrer.replace(/\/+$/, "");
+  let end = referrer.length;
+  while (end > 0 && referrer[end - 1] === "/") end--;
+  return referrer.slice(0, end);
+}
+
+/** Apps have schemes of their own, whose origin is opaque to `URL`. */
+function originOf(url: URL): string {
+  return url.origin === "null" ? `${url.protocol}//${url.host}` : url.origin;
 }
 
 function parseUrl(text: string): URL | undefined {

@@ -55,22 +55,25 @@ async function openTrack(
   const { headers } = inbound;
   const { config, salts, ids } = services;
   const origin = headers.get("origin") ?? undefined;
-  const findSender: FindSender = async (id, secret) => {
-    const project = await authority.admitClient({ id, secret, origin });
+  const clientId = headers.get("openpanel-client-id") ?? headers.get("mixan-client-id") ?? undefined;
+  const secret = headers.get("openpanel-client-secret") ?? headers.get("mixan-client-secret") ?? undefined;
+  const findSender: FindSender = async (sent) => {
+    const credentials = { id: clientId ?? sent.id, secret: secret ?? sent.secret, origin };
+    const project = await authority.admitClient(credentials);
     return senders.find(project, inbound, { config, salts, ids, agents });
   };
   const options = { inbound, services, findSender, batchOnly };
-  const clientId = headers.get("openpanel-client-id") ?? headers.get("mixan-client-id");
-  if (clientId === null) {
-    const anonymous = config.auth.enabled ? undefined : await findSender(undefined, undefined);
+  if (clientId === undefined) {
+    const anonymous = config.auth.enabled ? undefined : await findSender({});
     return new TrackIngest({ ...options, sender: undefined, anonymous, refusal: undefined });
   }
-  const secret = headers.get("openpanel-client-secret") ?? headers.get("mixan-client-secret") ?? undefined;
   try {
-    const sender = await findSender(clientId, secret);
+    const sender = await findSender({});
     return new TrackIngest({ ...options, sender, anonymous: undefined, refusal: undefined });
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
-    return new TrackIngest({ ...options, sender: undefined, anonymous: undefined, refusal: error });
+    // Without a secret in the headers, the body may still hold it.
+    const refusal = secret === undefined ? undefined : error;
+    return new TrackIngest({ ...options, sender: undefined, anonymous: undefined, refusal });
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { dayOf, type Identity, type RowKind, rowPlace, type Unit } from "../../base/record.ts";
-import { findMember } from "../../parse/member.ts";
+import { copyWithout, findMember } from "../../parse/member.ts";
 import { pageColumns } from "./page.ts";
 import type { TrackRow, TrackRowOf } from "./schema.ts";
 import type { Sender } from "./sender.ts";
@@ -36,6 +36,13 @@ export function writeRow(ready: ReadyRow, unit: Unit): void {
   if (row.type === "track") return writeEvent(ready, row, unit);
   writeHead(ready, kindOf(row.type), unit);
   unit.writer.text(JSON.stringify(columnsOf(ready, row)).replace("{", ","));
+  if (row.type === "identify" || row.type === "group") {
+    // In place of the brace that ends the columns.
+    unit.writer.truncate(unit.writer.length - 1);
+    unit.writer.ascii(`,"properties":`);
+    writeProperties(ready, row.payload.properties, unit);
+    unit.writer.ascii("}");
+  }
   finish(ready, kindOf(row.type), unit);
 }
 
@@ -49,9 +56,9 @@ function writeHead(ready: ReadyRow, kind: RowKind, unit: Unit): void {
   unit.writer.text(
     `{"kind":"${kind}","project_id":${JSON.stringify(ready.sender.project)},"created_at":"${
       new Date(ready.time).toISOString()
-    }","id":"${ready.id}"${insertId},"device_id":${
-      JSON.stringify(ready.where.deviceId)
-    },"session_id":"${ready.where.sessionId}"`,
+    }","id":"${ready.id}"${insertId},"device_id":${JSON.stringify(ready.where.deviceId)},"session_id":${
+      JSON.stringify(ready.where.sessionId)
+    }`,
   );
 }
 
@@ -71,7 +78,7 @@ function writeEvent(ready: ReadyRow, row: TrackRowOf<"track">, unit: Unit): void
       revenueColumn(payload.name, properties) + ready.sender.columns +
       (payload.groups?.length ? `,"groups":${JSON.stringify(payload.groups)}` : "") + `,"properties":`,
   );
-  writeProperties(ready, properties, payload.properties !== undefined, unit);
+  writeProperties(ready, payload.properties, unit);
   unit.writer.ascii("}");
   finish(ready, "event", unit);
   if (identify !== undefined && Object.keys(identify.rest).length > 0) writeIdentify(ready, identify, unit);
@@ -80,7 +87,13 @@ function writeEvent(ready: ReadyRow, row: TrackRowOf<"track">, unit: Unit): void
 /** `__identify` on an event is an identify of its own as well, when it says more than who it is. */
 function writeIdentify(ready: ReadyRow, identify: EmbeddedIdentity, unit: Unit): void {
   writeHead(ready, "profile", unit);
-  const columns = { op: "identify", profile_id: identify.profileId, ...profileColumns(identify.rest) };
+  const { rest, profileId } = identify;
+  const columns = {
+    op: "identify",
+    profile_id: profileId,
+    ...profileColumns(rest),
+    properties: rest.properties ?? {},
+  };
   unit.writer.text(JSON.stringify(columns).replace("{", ","));
   finish(ready, "profile", unit);
 }
@@ -103,30 +116,27 @@ function revenueColumn(name: string, properties: Record<string, unknown>): strin
     : "";
 }
 
+/** As they were sent, numbers with all their digits, but for what is withheld. */
 function writeProperties(
-  ready: ReadyRow,
-  properties: Record<string, unknown>,
-  sent: boolean,
+  { bytes, start, end }: ReadyRow,
+  properties: Record<string, unknown> | undefined,
   unit: Unit,
 ): void {
-  if (!sent) return unit.writer.ascii("{}");
-  if (withheld.some((name) => name in properties)) {
-    const kept = Object.entries(properties).filter(([name]) =>
-      !(withheld as readonly string[]).includes(name)
-    );
-    return unit.writer.text(JSON.stringify(Object.fromEntries(kept)));
+  if (properties === undefined) return unit.writer.ascii("{}");
+  const payload = findMember(bytes, start, end, "payload")!;
+  const range = findMember(bytes, payload.start, payload.end, "properties")!;
+  if (withheld.some((name) => Object.hasOwn(properties, name))) {
+    return copyWithout(bytes, range, { keys: withheld, to: unit.writer });
   }
-  const payload = findMember(ready.bytes, ready.start, ready.end, "payload")!;
-  const span = findMember(ready.bytes, payload.start, payload.end, "properties")!;
-  unit.writer.raw(ready.bytes, span.start, span.end);
+  unit.writer.raw(bytes, range.start, range.end);
 }
 
 function profileColumns(given: Record<string, unknown>): Record<string, unknown> {
-  const { firstName, lastName, email, avatar, properties } = given;
-  return { first_name: firstName, last_name: lastName, email, avatar, properties };
+  const { firstName, lastName, email, avatar } = given;
+  return { first_name: firstName, last_name: lastName, email, avatar };
 }
 
-/** The columns of every row that is no event; members without a value are left out. */
+/** The columns of every row that is no event, but for its properties; members without a value are left out. */
 function columnsOf(
   ready: ReadyRow,
   row: Exclude<ReadyRow["row"], { type: "track" }>,
@@ -158,7 +168,6 @@ function columnsOf(
         group_id: row.payload.id,
         type: row.payload.type,
         name: row.payload.name,
-        properties: row.payload.properties ?? {},
       };
     case "replay":
       return { ...row.payload, sessionId: undefined };

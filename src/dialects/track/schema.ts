@@ -12,9 +12,27 @@ const plainObject = z.custom<Record<string, unknown>>(
   "Invalid input: expected record",
 );
 const text = z.string().min(1);
-const profileId = z.union([text, z.number()]).transform(String);
-const insertId = z.union([z.string().min(1).max(256), z.number()]).transform(String).optional();
-const groups = z.array(text).nullish();
+/** Integers past 2^53 have lost digits when they arrive here: two different ones may have become the same. */
+const number = z.number().refine(
+  (value) => !Number.isInteger(value) || Number.isSafeInteger(value),
+  "Invalid input: expected a number with all its digits kept; send it as a string",
+);
+const profileId = z.union([text, number]).transform(String);
+const insertId = z.union([z.string().min(1).max(256), number]).transform(String).optional();
+/** Texts of at least one character. Only the first one that is none is told: there may be millions. */
+const texts = z.custom<string[]>(Array.isArray, "Invalid input: expected array").superRefine(
+  (list, context) => {
+    const wrong = Array.isArray(list)
+      ? list.findIndex((item) => typeof item !== "string" || item === "")
+      : -1;
+    if (wrong < 0) return;
+    const message = list[wrong] === ""
+      ? "Too small: expected string to have >=1 characters"
+      : "Invalid input: expected string";
+    context.addIssue({ code: "custom", path: [wrong], message });
+  },
+);
+const groups = texts.nullish();
 
 const track = z.object({
   name: text.superRefine((name, context) => {
@@ -47,7 +65,7 @@ const step = z.object({
 const group = z.object({ id: text, type: text, name: text, properties: plainObject.optional() });
 
 const assignGroup = z.object({
-  groupIds: z.array(text),
+  groupIds: texts,
   profileId: profileId.optional(),
   properties: plainObject.optional(),
 });

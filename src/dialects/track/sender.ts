@@ -15,7 +15,9 @@ import type { DeviceColumns, UserAgents } from "./user_agent.ts";
 
 const dayMs = 86_400_000;
 /** Devices and sessions remembered; past it all are forgotten. */
-const maxKnown = 4_096;
+const maxKnown = 1_024;
+/** Characters of a header that every row carries: a row must not be much larger than it was sent. */
+const maxSdkCharacters = 100;
 
 /** What senders are made with. */
 export interface SenderOptions {
@@ -49,8 +51,8 @@ export class Sender {
     this.#timeoutMs = config.sessions.timeout_ms;
     this.isServer = device.device === "server";
     this.columns = columnsOf({
-      sdk_name: inbound.headers.get("openpanel-sdk-name") ?? "",
-      sdk_version: inbound.headers.get("openpanel-sdk-version") ?? "",
+      sdk_name: inbound.headers.get("openpanel-sdk-name")?.slice(0, maxSdkCharacters) ?? "",
+      sdk_version: inbound.headers.get("openpanel-sdk-version")?.slice(0, maxSdkCharacters) ?? "",
       os: device.os,
       os_version: device.osVersion,
       browser: device.browser,
@@ -109,7 +111,10 @@ function columnsOf(columns: Record<string, string>): string {
     .join("");
 }
 
-const maxSenders = 1_000;
+/** Together with what each of them remembers, tens of MiB at the most. */
+const maxSenders = 256;
+/** Headers as long as this are no client's that comes often. */
+const maxKeyCharacters = 2_048;
 
 /** Senders seen lately, so that what is computed once for each is not computed for each request. */
 export class Senders {
@@ -134,6 +139,7 @@ export class Senders {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const sender = new Sender(project, inbound, { ...options, device: options.agents.describe(userAgent) });
+    if (key.length > maxKeyCharacters) return sender;
     if (this.#known.size >= maxSenders) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(key, sender);
     return sender;

@@ -9,8 +9,12 @@ export interface TimeLimits {
   readonly max_future_ms: number;
 }
 
-const zone = /(?:z|[+-]\d{2}:?\d{2}|gmt|utc)$/i;
+/** What `Date` takes for a time zone: a word of its own, or an offset behind a time of day. */
+const zone = /(?<![a-z])(?:z|utc?|gmt|[ecmp][sd]t)(?![a-z])|:\d{2}(?:[.,]\d+)?\s*(?:[ap]m\s*)?[+-]\d/i;
+const comment = /\([^()]*\)/g;
 const dateOnly = /^\d{4}(?:-\d{2}(?:-\d{2})?)?$/;
+/** No time is written longer than this. */
+const maxCharacters = 100;
 
 /**
  * The time of an event, ms since the epoch: the client's where it can be believed, else the time of arrival.
@@ -24,10 +28,12 @@ export function eventTime(sent: unknown, arrivedAt: number, limits: TimeLimits):
   return arrivedAt - time > limits.max_event_age_ms ? undefined : time;
 }
 
+/** As `Date.parse` on a machine whose own zone is UTC. */
 function parseTime(text: string): number {
   const trimmed = text.trim();
-  if (trimmed === "") return NaN;
-  if (zone.test(trimmed) || dateOnly.test(trimmed)) return Date.parse(trimmed);
+  if (trimmed === "" || trimmed.length > maxCharacters) return NaN;
+  const local = Date.parse(trimmed);
+  if (Number.isNaN(local) || dateOnly.test(trimmed) || zone.test(trimmed.replace(comment, ""))) return local;
   const iso = Date.parse(trimmed + "Z");
   return Number.isNaN(iso) ? Date.parse(trimmed + " UTC") : iso;
 }

@@ -28,6 +28,8 @@ const server: DeviceColumns = {
 
 const singleToken = /^[^/\s]+\/[\d.]+$/;
 const maxKnown = 1_000;
+/** What follows says nothing more, and would be remembered. */
+const maxCharacters = 1_024;
 
 /** Parses user agents and remembers the last thousand. */
 export class UserAgents {
@@ -35,11 +37,12 @@ export class UserAgents {
 
   /** The columns for a user agent. */
   describe(userAgent: string): DeviceColumns {
-    const hit = this.#known.get(userAgent);
+    const known = userAgent.slice(0, maxCharacters);
+    const hit = this.#known.get(known);
     if (hit !== undefined) return hit;
-    const columns = parse(userAgent.slice(0, 1_024));
+    const columns = parse(known);
     if (this.#known.size >= maxKnown) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(userAgent, columns);
+    this.#known.set(known, columns);
     return columns;
   }
 }
@@ -53,8 +56,14 @@ function parse(userAgent: string): DeviceColumns {
     osVersion: os.version ?? "",
     browser: browser.name ?? "",
     browserVersion: browser.version ?? "",
-    device: device.type ?? "desktop",
+    device: device.type ?? deviceOf(userAgent),
     brand: device.vendor ?? "",
     model: device.model ?? "",
   };
+}
+
+/** The kind of device by the words in its user agent, where its model is not known. */
+function deviceOf(userAgent: string): string {
+  if (/tablet|ipad/i.test(userAgent)) return "tablet";
+  return /mobi|android|iphone|ipod/i.test(userAgent) ? "mobile" : "desktop";
 }
