@@ -89,15 +89,3 @@ for (let turn = 0; turn < 2; turn++) {
       `ones (worst ${Math.max(...fresh).toFixed(1)}), ${median(repeated).toFixed(3)} ms when all are repeats`,
   );
 }
-const { identities, filter } = indexes.stats();
-console.log(
-  `${identities.entries} recent identities: estimated ${
-    (identities.bytes / 2 ** 20).toFixed(0)
-  } MiB; filter: `,
-  filter,
-);
-console.log(
-  (await metrics.counter("weir_identity_lookups_total").get()).values.map((
-    { labels, value },
-  ) => [labels.by, value]),
-);

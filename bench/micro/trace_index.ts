@@ -1,7 +1,11 @@
 /**
  * What adding a trace batch costs with 1,000 and with 1,000,000 open requests, and what an open batch costs in memory.
  *
- *     deno run --allow-sys --v8-flags=--expose-gc bench/micro/trace_index.ts
+ *     deno run --allow-sys --v8-flags=--expose-gc bench/micro/trace_index.ts [many | single | alone]
+ *
+ * Without an argument it measures time, with one the memory of that shape: a process for each, as what one leaves
+ * behind would hide what the next one takes. `many`: 100 batches a request; `single`: one batch a request, 10
+ * requests a session; `alone`: one batch, one request a session.
  *
  * Time: in rounds that alternate between two indexes, units of one batch are made, reserved and placed; the figures
  * are medians of the rounds. `random`: a further batch for any open request; `recent`: for one of the last thousand
@@ -163,20 +167,23 @@ function longestSteps(): void {
     commits.push(performance.now() - planned);
     more = plan.more;
   }
+  const longest = adds.sort((a, b) => b - a).slice(0, 3).map((ms) => ms.toFixed(1)).join(", ");
   console.log(
-    `longest of 1,000,000 adds: ${
-      Math.max(...adds.splice(0, 1).concat(adds.sort((a, b) => b - a).slice(0, 5))).toFixed(1)
-    } ms; ` +
-      `${plans.length} flushes: plan ${median(plans).toFixed(1)} ms (worst ${
-        Math.max(...plans).toFixed(1)
-      }), ` +
+    `longest of 1,000,000 adds: ${longest} ms; ${plans.length} flushes: ` +
+      `plan ${median(plans).toFixed(1)} ms (worst ${Math.max(...plans).toFixed(1)}), ` +
       `commit ${median(commits).toFixed(1)} ms (worst ${Math.max(...commits).toFixed(1)})`,
   );
-  console.log(`five longest adds: ${adds.slice(0, 5).map((ms) => ms.toFixed(1)).join(", ")} ms`);
 }
 
-measureMemory({ requests: 10_000, batches: 1_000_000, perSession: 10 });
-measureMemory({ requests: 1_000_000, batches: 1_000_000, perSession: 10 });
-measureMemory({ requests: 1_000_000, batches: 1_000_000, perSession: 1 });
-compareTimes();
-longestSteps();
+const memoryShapes: Record<string, { requests: number; batches: number; perSession: number }> = {
+  many: { requests: 10_000, batches: 1_000_000, perSession: 10 },
+  single: { requests: 1_000_000, batches: 1_000_000, perSession: 10 },
+  alone: { requests: 1_000_000, batches: 1_000_000, perSession: 1 },
+};
+
+const what = Deno.args[0] ?? "";
+if (what in memoryShapes) measureMemory(memoryShapes[what]);
+else {
+  compareTimes();
+  longestSteps();
+}
