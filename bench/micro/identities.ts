@@ -19,7 +19,7 @@ const older = 5_000_000;
 
 const catalog: CatalogReader = {
   identity: () => undefined,
-  *identityKeys() {
+  *identityKeys(): Generator<string> {
     for (let i = 0; i < older; i++) yield identityKey("project", "default", `older-${i}`);
   },
   reply: () => undefined,
@@ -54,6 +54,10 @@ function unitOf(first: number | undefined): Unit {
   return unit;
 }
 
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+}
+
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
@@ -75,14 +79,14 @@ function measure(identityOfUnit: (i: number) => number | undefined): number[] {
 let segment = 0;
 const warming = performance.now();
 while (!indexes.warmUp(2_000));
-console.log(
+print(
   `${older} identities read into the filter in ${((performance.now() - warming) / 1000).toFixed(1)} s`,
 );
 for (let turn = 0; turn < 2; turn++) {
   const none = measure(() => undefined);
   const fresh = measure((i) => (turn * units + i) * rows);
   const repeated = measure((i) => (turn * units + units - 100 + i % 100) * rows);
-  console.log(
+  print(
     `a unit of ${rows} rows: ${median(none).toFixed(3)} ms without identities, ${
       median(fresh).toFixed(3)
     } ms with new ` +

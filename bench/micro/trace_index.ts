@@ -99,6 +99,10 @@ function round(arm: Arm, choose: (arm: Arm) => number): number {
   return (performance.now() - began) * 1e6 / addsPerRound;
 }
 
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+}
+
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
@@ -125,7 +129,7 @@ function compareTimes(): void {
       times[1].push(manyTime);
     }
     const [a, b] = times.map(median);
-    console.log(
+    print(
       `${name}: ${a.toFixed(0)} ns with 1,000 open, ${b.toFixed(0)} ns with 1,000,000: ratio ${
         (b / a).toFixed(2)
       }`,
@@ -140,7 +144,7 @@ function measureMemory(shape: { requests: number; batches: number; perSession: n
   for (let i = shape.requests; i < shape.batches; i++) add(arm, unitFor(arm, i % shape.requests));
   const perBatch = (memory() - before) / shape.batches;
   const estimate = arm.indexes.stats().requests.bytes / shape.batches;
-  console.log(
+  print(
     `${shape.batches} batches of ${shape.requests} requests, ${shape.perSession} a session: ` +
       `${perBatch.toFixed(0)} bytes a batch (estimated ${estimate.toFixed(0)})`,
   );
@@ -168,7 +172,7 @@ function longestSteps(): void {
     more = plan.more;
   }
   const longest = adds.sort((a, b) => b - a).slice(0, 3).map((ms) => ms.toFixed(1)).join(", ");
-  console.log(
+  print(
     `longest of 1,000,000 adds: ${longest} ms; ${plans.length} flushes: ` +
       `plan ${median(plans).toFixed(1)} ms (worst ${Math.max(...plans).toFixed(1)}), ` +
       `commit ${median(commits).toFixed(1)} ms (worst ${Math.max(...commits).toFixed(1)})`,
