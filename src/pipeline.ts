@@ -22,7 +22,7 @@ import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
 import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
-import { firstHold, rowLimits } from "./receive/limits.ts";
+import { firstHold, rowLimits, unitBytes } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
 import type { RowMeter } from "./receive/row_meter.ts";
 import { VerdictStream } from "./receive/verdict_stream.ts";
@@ -54,7 +54,7 @@ export async function ingest(
   const shape = route.shape(config);
   const format = bodyFormat(request.headers, shape);
   const lease = held.use(
-    house.admission.enter(firstHold(request.headers, { shape, format, limits: config.limits })),
+    await house.admission.enter(firstHold(request.headers, { shape, format, limits: config.limits })),
   );
   const session = await route.open(inbound, house);
   const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
@@ -94,7 +94,7 @@ function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool)
 async function takeBody(passage: Passage): Promise<Response> {
   const { house, shape, session, lease } = passage;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
-  const taken = { unit: new Unit(2 * lease.held + 1_024, house.buffers), outcomes: new Outcomes() };
+  const taken = { unit: new Unit(unitBytes(lease.held), house.buffers), outcomes: new Outcomes() };
   const dispatch = async (window: RowWindow): Promise<void> => {
     await session.take(window, taken.unit, taken.outcomes);
     window.settle();
@@ -116,32 +116,38 @@ async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Re
   return toResponse(reply);
 }
 
+const streamReply = { status: 202, contentType: "application/x-ndjson" } as const;
+
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
 function takeStream(passage: Passage, held: DisposableStack): Response {
-  const { session, house, meter } = passage;
+  const { session, house, meter, lease, key } = passage;
   const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
+  const storeWindow = (unit: Unit, outcomes: Outcomes): Promise<void> =>
+    store(unit, outcomes, { ...passage, key: undefined }).stored.then(() => {
+      unit.writer.free();
+      meter.count(outcomes);
+    });
   const run = async (): Promise<void> => {
     for await (const window of windows(passage, rows)) {
       const unit = new Unit(2 * (window.end(window.count - 1) - window.start(0)) + 1_024, house.buffers);
       const outcomes = new Outcomes();
       await session.take(window, unit, outcomes);
-      const { stored } = store(unit, outcomes, { ...passage, key: undefined });
-      const last = window.firstIndex + window.count - 1;
-      await verdicts.add(
-        last,
-        outcomes,
-        stored.then(() => {
-          unit.writer.free();
-          meter.count(outcomes);
-        }),
-      );
+      const { capacity: bytes } = unit.writer;
+      lease.hold(rows.capacity + verdicts.pendingBytes + bytes);
+      const stored = storeWindow(unit, outcomes);
+      await verdicts.add(window.firstIndex + window.count - 1, outcomes, { stored, bytes });
     }
+    if (key === undefined) return;
+    const unit = new Unit();
+    keepReply(unit, key, { ...streamReply, body: await verdicts.summary(), at: house.clock.now() });
+    await storeWindow(unit, new Outcomes());
   };
   run()
     .then(() => verdicts.finish(), (error) => verdicts.finish({ error }))
     .finally(() => held.dispose());
-  return new Response(verdicts.body, { status: 202, headers: { "content-type": "application/x-ndjson" } });
+  const { status, contentType } = streamReply;
+  return new Response(verdicts.body, { status, headers: { "content-type": contentType } });
 }
 
 /** Windows of rows, as their last bytes arrive; long work gives others a turn between two of them. */

@@ -96,6 +96,10 @@ const limits = section("What one request and all of them together may take", {
     max: 1_000_000,
     fallback: 4096,
   }),
+  admission_wait_ms: timer("A request for which there is no room waits so long, unread, before its 503", {
+    min: 0,
+    fallback: 1_000,
+  }),
   stall_timeout_ms: timer("A body that sends no byte for this long is given up (408)", { fallback: 30_000 }),
   body_timeout_ms: timer("A body that takes longer than this as a whole is given up (408)", {
     fallback: 600_000,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import type { Metrics } from "../base/metrics.ts";
 
@@ -11,6 +12,8 @@ import type { Metrics } from "../base/metrics.ts";
 export interface AdmissionLimits {
   readonly max_in_flight_bytes: number;
   readonly max_in_flight_requests: number;
+  /** How long a request waits, unread, for room before it is refused. */
+  readonly admission_wait_ms: number;
 }
 
 /** The share of one request in what is in flight. */
@@ -29,28 +32,45 @@ export function stoppingError(): WeirError {
   return new WeirError("draining", "The daemon is stopping", { retryAfterS: 5 });
 }
 
+interface Waiting {
+  readonly bytes: number;
+  /** Monotonic ms at which it is refused. */
+  readonly until: number;
+  grant(lease: Lease): void;
+  refuse(error: WeirError): void;
+}
+
+/** A request of no more than this need not queue behind large ones. */
+const smallBytes = 64 * 1024;
+
 /**
- * Counts requests and bytes in flight.
+ * Counts requests and bytes in flight. Past the limits requests wait in line, unread, so that their senders are held
+ * up instead of refused; who waited too long is refused.
  *
  * - `#bytes` is the sum of what all open leases hold.
  * - A lease gives back exactly what it took, once.
+ * - Those in line come in the order in which they came; `#timer` runs while there are any.
  */
 export class Admission {
   readonly #limits: () => AdmissionLimits;
   readonly #metrics: Metrics;
+  readonly #clock: Clock;
   readonly #obstacle: () => WeirError | undefined;
   #bytes = 0;
   #requests = 0;
   #peakBytes = 0;
   #draining = false;
   #idle: (() => void)[] = [];
+  #line: Waiting[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param obstacle What makes it pointless to take a request at this moment, such as a full disk. */
   constructor(
     limits: () => AdmissionLimits,
-    { metrics, obstacle }: { metrics: Metrics; obstacle: () => WeirError | undefined },
+    { clock, metrics, obstacle }: { clock: Clock; metrics: Metrics; obstacle: () => WeirError | undefined },
   ) {
     this.#limits = limits;
+    this.#clock = clock;
     this.#metrics = metrics;
     this.#obstacle = obstacle;
   }
@@ -68,54 +88,36 @@ export class Admission {
     return this.#peakBytes;
   }
 
-  /**
-   * Lets a request in.
-   * @param announced Bytes that it will hold at the least, such as its Content-Length.
-   * @throws WeirError `draining`, `overloaded`, or what stands in the way
-   */
-  enter(announced: number): Lease {
-    if (this.#draining) {
-      throw this.#refuse(stoppingError());
-    }
-    const obstacle = this.#obstacle();
-    if (obstacle !== undefined) throw this.#refuse(obstacle);
-    const { max_in_flight_requests: maxRequests } = this.#limits();
-    if (this.#requests >= maxRequests) {
-      throw this.#refuse(
-        new WeirError(
-          "overloaded",
-          `Too many requests in flight: limits.max_in_flight_requests is ${maxRequests}`,
-        ),
-      );
-    }
-    this.#take(announced);
-    this.#requests++;
-    let held = announced;
-    let open = true;
-    return {
-      get held() {
-        return held;
-      },
-      hold: (bytes) => {
-        if (!open) return;
-        const more = Math.max(bytes, announced) - held;
-        if (more > 0) this.#take(more);
-        else this.#bytes += more;
-        held += more;
-      },
-      [Symbol.dispose]: () => {
-        if (!open) return;
-        open = false;
-        this.#bytes -= held;
-        this.#requests--;
-        if (this.#requests === 0) this.#idle.splice(0).forEach((resolve) => resolve());
-      },
-    };
+  /** Requests that wait for room. */
+  get waiting(): number {
+    return this.#line.length;
   }
 
-  /** From now on nobody is let in. */
+  /**
+   * Lets a request in: at once where there is room, else when there is.
+   * @param bytes What it will hold at the least; no more than all there is counts.
+   * @throws WeirError `draining`, `overloaded`, or what stands in the way
+   */
+  enter(bytes: number): Lease | Promise<Lease> {
+    if (this.#draining) throw this.#refuse(stoppingError());
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) throw this.#refuse(obstacle);
+    const limits = this.#limits();
+    const needed = Math.min(bytes, limits.max_in_flight_bytes);
+    const mayPass = this.#line.length === 0 || needed <= smallBytes;
+    if (mayPass && this.#hasRoom(needed)) return this.#grant(needed);
+    if (this.#requests + this.#line.length >= limits.max_in_flight_requests) {
+      throw this.#refuse(tooMany("requests", limits.max_in_flight_requests));
+    }
+    if (limits.admission_wait_ms === 0) throw this.#refuse(tooMany("bytes", limits.max_in_flight_bytes));
+    return this.#queue(needed, limits.admission_wait_ms);
+  }
+
+  /** From now on nobody is let in, and nobody waits. */
   close(): void {
     this.#draining = true;
+    clearTimeout(this.#timer);
+    for (const waiting of this.#line.splice(0)) waiting.refuse(this.#refuse(stoppingError()));
   }
 
   /** Resolves when no request is in flight. */
@@ -124,13 +126,76 @@ export class Admission {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #take(bytes: number): void {
-    const { max_in_flight_bytes: maxBytes } = this.#limits();
-    if (this.#bytes + bytes > maxBytes) {
-      throw this.#refuse(
-        new WeirError("overloaded", `Too many bytes in flight: limits.max_in_flight_bytes is ${maxBytes}`),
-      );
+  #grant(bytes: number): Lease {
+    this.#add(bytes);
+    this.#requests++;
+    let held = bytes;
+    let open = true;
+    return {
+      get held() {
+        return held;
+      },
+      hold: (now) => {
+        if (!open) return;
+        const more = Math.max(now, bytes) - held;
+        if (more > 0 && !this.#hasRoom(more)) {
+          throw this.#refuse(tooMany("bytes", this.#limits().max_in_flight_bytes));
+        }
+        this.#add(more);
+        held += more;
+        if (more < 0) this.#letIn();
+      },
+      [Symbol.dispose]: () => {
+        if (!open) return;
+        open = false;
+        this.#add(-held);
+        this.#requests--;
+        this.#letIn();
+        if (this.#requests === 0) this.#idle.splice(0).forEach((resolve) => resolve());
+      },
+    };
+  }
+
+  #queue(bytes: number, waitMs: number): Promise<Lease> {
+    return new Promise((grant, refuse) => {
+      this.#line.push({ bytes, until: this.#clock.monotonic() + waitMs, grant, refuse });
+      if (this.#line.length === 1) this.#refuseLater();
+    });
+  }
+
+  /** Lets in those in line for whom there is room, the first ones first. */
+  #letIn(): void {
+    while (this.#line.length > 0 && this.#hasRoom(this.#line[0].bytes)) {
+      const { bytes, grant } = this.#line.shift()!;
+      grant(this.#grant(bytes));
     }
+    if (this.#line.length === 0) clearTimeout(this.#timer);
+  }
+
+  /** Refuses whoever has waited too long, and looks again when the next one has. */
+  #refuseLate(): void {
+    const now = this.#clock.monotonic();
+    const { max_in_flight_bytes: maxBytes } = this.#limits();
+    while (this.#line.length > 0 && this.#line[0].until <= now) {
+      this.#line.shift()!.refuse(this.#refuse(tooMany("bytes", maxBytes)));
+    }
+    if (this.#line.length > 0) this.#refuseLater();
+    this.#letIn();
+  }
+
+  #refuseLater(): void {
+    clearTimeout(this.#timer);
+    const waitMs = Math.max(1, this.#line[0].until - this.#clock.monotonic());
+    this.#timer = setTimeout(() => this.#refuseLate(), waitMs);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const limits = this.#limits();
+    return this.#requests < limits.max_in_flight_requests &&
+      this.#bytes + bytes <= limits.max_in_flight_bytes;
+  }
+
+  #add(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes > this.#peakBytes) this.#peakBytes = this.#bytes;
   }
@@ -139,4 +204,8 @@ export class Admission {
     this.#metrics.counter("weir_refused_total").inc({ code: error.code });
     return error;
   }
+}
+
+function tooMany(what: "requests" | "bytes", limit: number): WeirError {
+  return new WeirError("overloaded", `Too many ${what} in flight: limits.max_in_flight_${what} is ${limit}`);
 }

@@ -13,6 +13,9 @@ import type { StallWatch, Watch } from "./stall_watch.ts";
  */
 const wholeBodyBytes = 16 * 1024;
 
+/** Chunks of bodies are no larger than this, whatever the buffer. */
+const chunkBytes = 64 * 1024;
+
 /** How {@link readBody} reads. */
 export interface BodyOptions {
   /** Cap on decoded bytes; Infinity for streams that are stored window by window. */
@@ -54,7 +57,7 @@ function codingOf(headers: Headers): string {
 }
 
 /**
- * The chunks of a body, decoded.
+ * The chunks of a body, decoded. A chunk may be overwritten once the one after the next is asked for.
  *
  * @throws WeirError `unsupported_encoding`, `bad_encoding`, `body_too_large`, `stalled`, `draining`, or
  * `malformed_json` when the body was cut off before its announced end
@@ -98,7 +101,7 @@ async function* readChunks(
   stalls: StallWatch,
 ): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
-  const reader = request.body.getReader();
+  const reader = chunkReader(request.body);
   using watch = stalls.watch(() => void reader.cancel().catch(() => undefined));
   let received = 0;
   try {
@@ -118,9 +121,9 @@ async function* readChunks(
 }
 
 async function readNext(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: ChunkReader,
   watch: Watch,
-): Promise<ReadableStreamReadResult<Uint8Array>> {
+): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
   try {
     const result = await reader.read();
     if (watch.refusal !== undefined) throw watch.refusal;
@@ -128,6 +131,32 @@ async function readNext(
   } catch (error) {
     throw watch.refusal ?? cutOff(error);
   }
+}
+
+type ChunkReader = Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel">;
+
+/**
+ * Reads into two buffers in turn where the body allows it: fresh ones for each chunk are garbage faster than they are
+ * collected. Bodies that are here already as a whole are no byte streams, and small.
+ */
+function chunkReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ChunkReader {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = body.getReader({ mode: "byob" });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return body.getReader();
+  }
+  let next = new ArrayBuffer(chunkBytes);
+  let last = new ArrayBuffer(chunkBytes);
+  return {
+    async read() {
+      const result = await reader.read(new Uint8Array(next));
+      if (result.value !== undefined) [next, last] = [last, result.value.buffer];
+      return result as ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
 }
 
 async function* capped(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {

@@ -36,7 +36,8 @@ export async function knowSender(
   const chunks: Uint8Array[] = [];
   let held = 0;
   for await (const chunk of body) {
-    chunks.push(chunk);
+    // A copy: parsing writes into a chunk, and reading on overwrites it.
+    chunks.push(chunk.slice());
     held += chunk.length;
     lease.hold(held);
     for (const window of rows.push(chunk)) window.settle();

@@ -23,12 +23,20 @@ export function rowLimits(shape: BodyShape, limits: Config["limits"]): RowLimits
   };
 }
 
-/** Bytes that a request holds from its start: what it announces, but for a stream no more than two windows. */
+/** Memory for each byte of a JSON body: itself once, and what its rows become. */
+const heldPerByte = 3;
+
+/** Bytes that a request will hold: in proportion to what it announces; for a stream, a few windows. */
 export function firstHold(
   headers: Headers,
   of: { shape: BodyShape; format: "json" | "ndjson"; limits: Config["limits"] },
 ): number {
+  if (of.format === "ndjson") return 2 * of.limits.window_bytes;
   const announced = contentLength(headers) ?? 65_536;
-  const most = of.format === "ndjson" ? 2 * of.limits.window_bytes : of.shape.maxBytes;
-  return Math.min(announced, most);
+  return heldPerByte * Math.min(announced, of.shape.maxBytes);
+}
+
+/** Room for the records of a body that holds so many bytes in all. */
+export function unitBytes(heldBytes: number): number {
+  return Math.ceil((heldBytes * 2) / heldPerByte) + 1_024;
 }

@@ -7,8 +7,8 @@
 import { toWeirError } from "../base/errors.ts";
 import type { Outcomes, Rejection } from "../base/outcome.ts";
 
-/** Windows that may wait for the disk at once; enough to keep group commit busy. */
-const maxPending = 16;
+/** Bytes of windows that may wait for the disk at once; enough to keep group commit busy on a slow one. */
+const maxPendingBytes = 4 * 1024 * 1024;
 /** Refused rows that a line names one by one; more are counted in `rejected_more`. */
 const maxNamed = 1_000;
 
@@ -33,7 +33,7 @@ export class VerdictStream {
   #waiting: Line | undefined;
   #through = -1;
   #tail: Promise<void> = Promise.resolve();
-  #pending = 0;
+  #pendingBytes = 0;
   #room: (() => void) | undefined;
   #failure: unknown;
 
@@ -49,6 +49,11 @@ export class VerdictStream {
     }, { highWaterMark: 16 });
   }
 
+  /** Bytes of windows that wait for the disk. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   /** Index of the last row whose verdict is out; -1 before the first. */
   get through(): number {
     return this.#through;
@@ -57,46 +62,59 @@ export class VerdictStream {
   /**
    * Adds the verdict of one window, to be told once `stored` resolves.
    * @param last Index of the window's last row.
-   * @returns a promise while too many windows wait for the disk
+   * @param on.bytes What the window holds in memory until `on.stored` resolves.
+   * @returns a promise while too many bytes wait for the disk
    * @throws whatever made an earlier window fail
    */
-  add(last: number, outcomes: Outcomes, stored: Promise<void>): Promise<void> | undefined {
+  add(
+    last: number,
+    outcomes: Outcomes,
+    on: { stored: Promise<void>; bytes: number },
+  ): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#pending++;
+    this.#pendingBytes += on.bytes;
     const before = this.#tail;
-    this.#tail = stored.then(() => before).then(() => this.#tell(last, outcomes)).catch((error) => {
+    this.#tail = on.stored.then(() => before).then(() => this.#tell(last, outcomes)).catch((error) => {
       this.#failure ??= error;
       throw error;
     }).finally(() => {
-      this.#pending--;
+      this.#pendingBytes -= on.bytes;
       this.#room?.();
     });
-    // Whoever finishes hears of it.
     this.#tail.catch(() => undefined);
-    if (this.#pending < maxPending) return undefined;
+    if (this.#pendingBytes < maxPendingBytes) return undefined;
     return new Promise((resolve) => {
       this.#room = resolve;
     });
   }
 
   /**
-   * Waits for all windows, then ends the reply.
-   * @param end What went wrong, if anything did.
-   * @returns the last line's text
+   * Waits until all windows are safe.
+   * @returns the last line of a stream that went well, with its line break
+   * @throws whatever made a window fail
+   */
+  async summary(): Promise<string> {
+    await this.#tail;
+    const { accepted, duplicates, rejected } = this.totals;
+    return JSON.stringify({ done: true, through: this.#through, accepted, rejected, duplicates }) + "\n";
+  }
+
+  /**
+   * Ends the reply with its last line, once all windows are told.
+   * @param end.error What went wrong, if anything did.
+   * @returns the last line
    */
   async finish(end: { error?: unknown } = {}): Promise<string> {
     const failure = await this.#tail.then(() => end.error, (error) => error);
     this.#send(true);
-    const { accepted, duplicates, rejected } = this.totals;
     const last = failure === undefined
-      ? { done: true, through: this.#through, accepted, rejected, duplicates }
-      : { through: this.#through, error: describe(failure) };
-    const text = JSON.stringify(last) + "\n";
+      ? await this.summary()
+      : JSON.stringify({ through: this.#through, error: describe(failure) }) + "\n";
     if (!this.#gone) {
-      this.#controller.enqueue(this.#encoder.encode(text));
+      this.#controller.enqueue(this.#encoder.encode(last));
       this.#controller.close();
     }
-    return text;
+    return last;
   }
 
   #tell(last: number, { accepted, duplicates, rejected }: Outcomes): void {

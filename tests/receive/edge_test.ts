@@ -130,7 +130,7 @@ Deno.test("keepReply() keeps what repeatResponse() answers", async () => {
   assertEquals(repeated.headers.get("idempotent-replayed"), "true");
 });
 
-Deno.test("firstHold() reserves what is announced, but for a stream two windows", () => {
+Deno.test("firstHold() reserves three times what is announced, but for a stream two windows", () => {
   const { limits } = defaultConfig();
   const shape = { rowsKey: "events", single: false, ndjson: true, maxBytes: 1_000_000, maxRows: 10 };
   const hold = (format: "json" | "ndjson", length?: string): number =>
@@ -139,8 +139,12 @@ Deno.test("firstHold() reserves what is announced, but for a stream two windows"
       format,
       limits,
     });
-  assertEquals([hold("json", "5"), hold("json", "2000000"), hold("json")], [5, 1_000_000, 65_536]);
-  assertEquals([hold("ndjson", "5"), hold("ndjson", "999999999"), hold("ndjson")], [5, 524_288, 65_536]);
+  assertEquals([hold("json", "5"), hold("json", "2000000"), hold("json")], [15, 3_000_000, 196_608]);
+  assertEquals([hold("ndjson", "5"), hold("ndjson", "999999999"), hold("ndjson")], [
+    524_288,
+    524_288,
+    524_288,
+  ]);
   assertThrows(() => hold("json", "many"), WeirError);
 });
 

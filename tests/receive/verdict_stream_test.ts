@@ -35,8 +35,8 @@ const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve
 Deno.test("VerdictStream tells each window in order, then the totals", async () => {
   const stream = new VerdictStream();
   const lines = linesOf(stream);
-  await stream.add(49, outcomesOf(50), Promise.resolve());
-  await stream.add(99, outcomesOf(48, [60, 70], 3), Promise.resolve());
+  await stream.add(49, outcomesOf(50), { stored: Promise.resolve(), bytes: 1_000 });
+  await stream.add(99, outcomesOf(48, [60, 70], 3), { stored: Promise.resolve(), bytes: 1_000 });
   await turns();
   assertEquals(stream.through, 99);
   const last = await stream.finish();
@@ -59,7 +59,7 @@ Deno.test("VerdictStream tells a window only once it is stored, and those before
   const stream = new VerdictStream();
   const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
   const stored = [0, 1, 2].map(() => Promise.withResolvers<void>());
-  stored.forEach(({ promise }, i) => stream.add(i, outcomesOf(1), promise));
+  stored.forEach(({ promise }, i) => stream.add(i, outcomesOf(1), { stored: promise, bytes: 1_000 }));
   stored[2].resolve();
   stored[1].resolve();
   await turns();
@@ -83,7 +83,7 @@ Deno.test("VerdictStream gives a client that does not read fewer, larger lines, 
   const stream = new VerdictStream();
   const windows = 5_000;
   for (let i = 0; i < windows; i++) {
-    await stream.add(i * 50 + 49, outcomesOf(49, [i * 50], 1), Promise.resolve());
+    await stream.add(i * 50 + 49, outcomesOf(49, [i * 50], 1), { stored: Promise.resolve(), bytes: 1_000 });
   }
   await turns();
   assertEquals(stream.through, windows * 50 - 1);
@@ -111,12 +111,14 @@ Deno.test("VerdictStream gives a client that does not read fewer, larger lines, 
 
 Deno.test("VerdictStream goes on sending single lines once the client reads again", async () => {
   const stream = new VerdictStream();
-  for (let i = 0; i < 40; i++) await stream.add(i, outcomesOf(1), Promise.resolve());
+  for (let i = 0; i < 40; i++) {
+    await stream.add(i, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
+  }
   await turns();
   const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   while (!text.includes('"through":39')) text += (await reader.read()).value;
-  await stream.add(40, outcomesOf(1), Promise.resolve());
+  await stream.add(40, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   assertEquals(JSON.parse((await reader.read()).value!), { through: 40, accepted: 1, rejected: [] });
   const end = stream.finish();
   assertEquals(JSON.parse((await reader.read()).value!).done, true);
@@ -127,7 +129,10 @@ Deno.test("VerdictStream goes on sending single lines once the client reads agai
 Deno.test("VerdictStream names at most a thousand refused rows of one window, and counts the others", async () => {
   const stream = new VerdictStream();
   const lines = linesOf(stream);
-  stream.add(1_499, outcomesOf(0, Array.from({ length: 1_500 }, (_, i) => i)), Promise.resolve());
+  stream.add(1_499, outcomesOf(0, Array.from({ length: 1_500 }, (_, i) => i)), {
+    stored: Promise.resolve(),
+    bytes: 1_000,
+  });
   await stream.finish();
   const [line, last] = await lines;
   assertEquals([(line.rejected as unknown[]).length, line.rejected_more], [1_000, 500]);
@@ -137,7 +142,7 @@ Deno.test("VerdictStream names at most a thousand refused rows of one window, an
 Deno.test("VerdictStream ends with the error where the body failed, after what is stored", async () => {
   const stream = new VerdictStream();
   const lines = linesOf(stream);
-  await stream.add(49, outcomesOf(50), Promise.resolve());
+  await stream.add(49, outcomesOf(50), { stored: Promise.resolve(), bytes: 1_000 });
   await stream.finish({ error: new WeirError("body_too_large", "A row is too large") });
   assertEquals((await lines).slice(1), [{
     through: 49,
@@ -149,12 +154,16 @@ Deno.test("VerdictStream ends with the error where a window could not be stored,
   const stream = new VerdictStream();
   const lines = linesOf(stream);
   const failed = Promise.withResolvers<void>();
-  stream.add(0, outcomesOf(1), Promise.resolve());
-  stream.add(1, outcomesOf(1), failed.promise);
-  stream.add(2, outcomesOf(1), Promise.resolve());
+  stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
+  stream.add(1, outcomesOf(1), { stored: failed.promise, bytes: 1_000 });
+  stream.add(2, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   failed.reject(new WeirError("storage_full", "Full"));
   await turns();
-  assertThrows(() => stream.add(3, outcomesOf(1), Promise.resolve()), WeirError, "Full");
+  assertThrows(
+    () => stream.add(3, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 }),
+    WeirError,
+    "Full",
+  );
   await stream.finish({ error: new Error("what the caller then failed with") });
   const all = await lines;
   assertEquals(all.length, 2);
@@ -174,12 +183,13 @@ Deno.test("VerdictStream says nothing of an error that is not meant for the clie
   assert(!last.includes("secret"));
 });
 
-Deno.test("VerdictStream lets sixteen windows wait for the disk, and no more", async () => {
+Deno.test("VerdictStream lets 4 MiB of windows wait for the disk, and no more", async () => {
   const stream = new VerdictStream();
   const stored = Array.from({ length: 16 }, () => Promise.withResolvers<void>());
   let waited: Promise<void> | undefined;
   stored.forEach(({ promise }, i) => {
-    waited = stream.add(i, outcomesOf(1), promise);
+    waited = stream.add(i, outcomesOf(1), { stored: promise, bytes: 256 * 1024 });
+    assertEquals(stream.pendingBytes, (i + 1) * 256 * 1024);
     assertEquals(waited === undefined, i < 15, `window ${i}`);
   });
   let isFree = false;
@@ -197,19 +207,27 @@ Deno.test("VerdictStream frees its waiting producer when a window fails", async 
   const stream = new VerdictStream();
   const failed = Promise.withResolvers<void>();
   let waited: Promise<void> | undefined;
-  for (let i = 0; i < 16; i++) waited = stream.add(i, outcomesOf(1), failed.promise);
+  for (let i = 0; i < 16; i++) {
+    waited = stream.add(i, outcomesOf(1), { stored: failed.promise, bytes: 256 * 1024 });
+  }
   failed.reject(new WeirError("journal_failed", "Broken"));
   await waited;
-  assertThrows(() => stream.add(16, outcomesOf(1), Promise.resolve()), WeirError, "Broken");
+  assertThrows(
+    () => stream.add(16, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 }),
+    WeirError,
+    "Broken",
+  );
   await stream.finish();
   assertEquals((await linesOf(stream)).map(({ error }) => error?.code), ["journal_failed"]);
 });
 
 Deno.test("VerdictStream goes on without a client that has gone", async () => {
   const stream = new VerdictStream();
-  await stream.add(0, outcomesOf(1), Promise.resolve());
+  await stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   await stream.body.cancel();
-  for (let i = 1; i < 100; i++) await stream.add(i, outcomesOf(1), Promise.resolve());
+  for (let i = 1; i < 100; i++) {
+    await stream.add(i, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
+  }
   assertEquals(JSON.parse(await stream.finish()).accepted, 100);
 });
 
@@ -224,7 +242,7 @@ Deno.test("a reply that is read while it grows ends with the stream", async () =
   const stream = new VerdictStream();
   const reader = stream.body.getReader();
   const first = reader.read();
-  stream.add(0, outcomesOf(1), Promise.resolve());
+  stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   assertEquals((await first).done, false);
   const second = reader.read();
   await stream.finish();
