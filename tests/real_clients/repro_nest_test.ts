@@ -54,7 +54,8 @@ async function readSession(daemon: Daemon, sid: string, credentials: Credentials
   for (const { key, traces } of items) {
     traces.forEach(({ request }) => assertEquals(request?.key ?? null, key));
   }
-  return items.flatMap(({ traces }) => traces);
+  // Requests come by key, and in no order that a flush would keep.
+  return items.flatMap(({ traces }) => traces).sort((a, b) => a.requestRid < b.requestRid ? -1 : 1);
 }
 
 /** Waits for the client: it sends when a request has been quiet for two seconds, and tells nobody. */
