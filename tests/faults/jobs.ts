@@ -7,6 +7,9 @@
 import type { Ledger, SentRows } from "./ledger.ts";
 import { markOf } from "./stored.ts";
 
+/** Most rows of one body. */
+const maxRows = 2000;
+
 /** One request, to be sent once, or again and again where it is `repeatable`. */
 export interface Job {
   readonly shape: "single" | "batch" | "entries" | "stream" | "spoiled" | "torn";
@@ -24,8 +27,8 @@ export interface JobMakerOptions {
   readonly ledger: Ledger;
   /** Numbers from 0 to 1. */
   readonly random: () => number;
-  /** Most rows of one body. @default 2000 */
-  readonly maxRows?: number;
+  /** Do some requests have an Idempotency-Key? @default true */
+  readonly areKeyed?: boolean;
 }
 
 /** Requests of a trace that one after the other gets its batches. */
@@ -39,14 +42,14 @@ interface OpenTrace {
 export class JobMaker {
   readonly #ledger: Ledger;
   readonly #random: () => number;
-  readonly #maxRows: number;
+  readonly #areKeyed: boolean;
   readonly #traces: OpenTrace[] = [];
   #named = 0;
 
-  constructor({ ledger, random, maxRows = 2000 }: JobMakerOptions) {
+  constructor({ ledger, random, areKeyed = true }: JobMakerOptions) {
     this.#ledger = ledger;
     this.#random = random;
-    this.#maxRows = maxRows;
+    this.#areKeyed = areKeyed;
   }
 
   /** The next request. */
@@ -136,7 +139,7 @@ export class JobMaker {
 
   /** Rows without names of their own may come with a name for the request. */
   #keyed(areNamed: boolean): { headers: Record<string, string>; repeatable: boolean } {
-    if (areNamed || this.#random() < 0.6) return { headers: {}, repeatable: areNamed };
+    if (areNamed || !this.#areKeyed || this.#random() < 0.6) return { headers: {}, repeatable: areNamed };
     return { headers: { "idempotency-key": `request ${this.#named++}` }, repeatable: true };
   }
 
@@ -182,8 +185,7 @@ export class JobMaker {
   #size(): number {
     const chance = this.#random();
     if (chance < 0.5) return this.#upTo(8);
-    if (chance < 0.95) return this.#upTo(Math.min(120, this.#maxRows));
-    return this.#upTo(this.#maxRows);
+    return this.#upTo(chance < 0.95 ? 120 : maxRows);
   }
 
   /** A number from 1 to `most`. */

@@ -49,6 +49,13 @@ export class Ledger {
     return this.#sent.reduce((sum, { safe }) => sum + safe, 0);
   }
 
+  /** What was sent together with row `n`. */
+  of(n: number): SentRows {
+    const found = this.#sent.find(({ first, count }) => n >= first && n < first + count);
+    if (found === undefined) throw new RangeError(`Cannot find row ${n}: ${this.#next} rows were sent`);
+    return found;
+  }
+
   /** How the disk differs from what was promised; empty when it does not. */
   problems({ counts, flaws }: Stored): string[] {
     const problems = [...flaws];

@@ -34,6 +34,8 @@ export interface TrialOptions {
   readonly faults?: string;
   /** @default a temporary folder */
   readonly dataDir?: string;
+  /** Do some requests have an Idempotency-Key? @default true */
+  readonly areKeyed?: boolean;
 }
 
 /** See the module. */
@@ -53,11 +55,11 @@ export class Trial implements AsyncDisposable {
     return new Trial(daemon, options);
   }
 
-  private constructor(daemon: Daemon, { seed, config = busyConfig }: TrialOptions) {
+  private constructor(daemon: Daemon, { seed, config = busyConfig, areKeyed }: TrialOptions) {
     this.daemon = daemon;
     this.ledger = new Ledger();
     this.random = randomFrom(seed);
-    this.load = new Load({ ledger: this.ledger, random: this.random });
+    this.load = new Load({ ledger: this.ledger, random: this.random, areKeyed });
     this.#seed = seed;
     this.#config = config;
   }
