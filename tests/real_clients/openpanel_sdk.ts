@@ -17,7 +17,7 @@ export interface SdkOptions {
 /** What a call led to. */
 export interface Called {
   /** What the method returned; absent when that was undefined. */
-  readonly returned?: { deviceId: string; sessionId: string } | null;
+  readonly returned?: { deviceId: string; sessionId: string; duplicate?: true } | null;
   /** What the SDK knows after the call; "" where it knows nothing. */
   readonly deviceId: string;
   readonly sessionId: string;
