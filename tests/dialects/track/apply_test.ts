@@ -217,6 +217,27 @@ Deno.test("a row that fails for reasons of ours is told as internal, and costs n
   await Deno.mkdir(rig.dir);
 });
 
+Deno.test("a row that fails half-way leaves nothing of it behind", async () => {
+  await using rig = await trackRig();
+  // Nobody has agreed on how to write the days after the year 9999.
+  const options = { arrivedAt: Date.UTC(10_000, 0, 1) };
+  const inTime = event({ __deviceId: "d", __timestamp: "9999-12-31T12:00:00.000Z" });
+  const late = event({ __deviceId: "d" });
+  const profile = { type: "identify", payload: { profileId: "u" } };
+  for (const whole of [true, false]) {
+    const posted = await rig.postRows([inTime, late, inTime, profile, inTime], { ...options, whole });
+    assertEquals(posted.rejected.map(({ index, reason }) => [index, reason]), [[1, "internal"], [
+      3,
+      "internal",
+    ]]);
+    assertEquals(posted.records.map(({ line }) => line.indexOf("{", 1) > 0 && posted.accepted), [3, 3, 3]);
+    assertEquals(
+      new TextDecoder().decode(posted.frame),
+      posted.records.map(({ line }) => line + "\n").join(""),
+    );
+  }
+});
+
 Deno.test("a line of NDJSON fails alone, whatever is wrong with it", async () => {
   await using rig = await trackRig();
   const good = JSON.stringify(event());

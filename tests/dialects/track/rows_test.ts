@@ -380,6 +380,7 @@ Deno.test("a page whose URL grows when it is read fits into its line", async () 
       event({ __path: path, __referrer: path + "x" }),
     ]);
     assertSound(posted);
+    assertEquals(posted.accepted, 2);
     for (const row of posted.of("event")) {
       assertEquals(row.path, "/" + "%C3%A9".repeat(size));
       assertEquals((row.properties as Record<string, unknown>).__path, path);
