@@ -5,7 +5,7 @@
 
 import { Hono } from "@hono/hono";
 import type { Metrics } from "../base/metrics.ts";
-import { toWeirError } from "../base/errors.ts";
+import { toWeirError, WeirError } from "../base/errors.ts";
 import { errorResponse } from "../receive/reply.ts";
 import type { Health } from "./health.ts";
 
@@ -45,6 +45,7 @@ export function createAdminRouter(options: AdminOptions): (request: Request) => 
     return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
   });
   app.post("/flush", async (context) => context.json(await options.flush() as Record<string, unknown>));
+  app.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
   app.onError((error) => errorResponse(toWeirError(error), undefined));
   return (request) => app.fetch(request);
 }
