@@ -130,7 +130,7 @@ export class Indexes {
    *
    * @param scope `rows: false` for segments before the catalog's checkpoint: all rows and replies there are in parts
    * @returns how many records were taken up
-   * @throws Error when a line is no record; nothing of the frame is taken up then
+   * @throws FrameRefusal when a line is no record; nothing of the frame is taken up then
    */
   replay(at: JournalPosition, payload: Uint8Array, scope: { readonly rows: boolean }): number {
     let taken = 0;

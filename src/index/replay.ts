@@ -15,6 +15,7 @@ import {
   rowPlace,
   type TracePlace,
 } from "../base/record.ts";
+import { FrameRefusal } from "../journal/recover.ts";
 
 /** One record of a frame. */
 export interface ReplayedRecord {
@@ -37,7 +38,7 @@ const eventsBracket = eventsStart.length - 1;
  * The records of a frame's payload, in order.
  *
  * @param scope `traces`: only those of the family `traces`; `all`: all of them.
- * @throws Error when a line is no record of ours; it says which one, and nothing of its content
+ * @throws FrameRefusal when a line is no record of ours; it says which one, and nothing of its content
  */
 export function readRecords(payload: Uint8Array, scope: "all" | "traces"): ReplayedRecord[] {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -61,7 +62,7 @@ function readRecord(
     return readers[recordKinds[kind].family](line, kind);
   } catch {
     // No cause: the texts of JSON.parse quote what they could not read.
-    throw new Error(`Cannot read back a frame: line ${options.line} is no record`);
+    throw new FrameRefusal(`Cannot read back a frame: line ${options.line} is no record`);
   }
 }
 

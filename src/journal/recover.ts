@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { frameHeaderBytes } from "../base/record.ts";
 import { makeDirectory, syncDirectory } from "./files.ts";
 import { quarantineName, setAside } from "./quarantine.ts";
 import { type Gap, readPieces } from "./resync.ts";
@@ -22,7 +23,10 @@ export interface RecoverOptions {
   readonly fromSegment?: number;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Takes one frame; `payload` is valid until it returns, or until its promise settles. What it throws, ends all. */
+  /**
+   * Takes one frame; `payload` is valid until it returns, or until its promise settles. With a {@link FrameRefusal}
+   * the frame counts as damage; whatever else it throws, ends all.
+   */
   onFrame(at: JournalPosition, payload: Uint8Array): void | Promise<void>;
 }
 
@@ -38,12 +42,17 @@ export interface Recovered {
   readonly quarantined: number;
 }
 
+/** A frame that is whole, and still cannot be read: its lines are none of ours, or of a later version. */
+export class FrameRefusal extends Error {
+  override readonly name = "FrameRefusal";
+}
+
 interface Findings {
   records: number;
   quarantined: number;
   truncated?: Recovered["truncated"];
   /** What `onFrame` threw; it is passed on as it is. */
-  refusal?: { readonly error: unknown };
+  failure?: { readonly error: unknown };
 }
 
 /**
@@ -53,7 +62,7 @@ interface Findings {
  * - A segment no longer than its magic line holds nothing; the daemon stopped while it was made.
  * - What stands behind the last frame of the last segment is a write that was cut off: it is cut off. A copy is set
  *   aside first when it does not look like one.
- * - Anything else is damage: a copy is set aside, the segment stays as it is.
+ * - Anything else is damage, and so is a frame that `onFrame` refuses: a copy is set aside, the segment stays as it is.
  *
  * @throws WeirError `journal_failed`, `storage_full` or `overloaded` when a segment cannot be read or a piece cannot
  * be set aside; and whatever `onFrame` throws
@@ -63,7 +72,7 @@ export async function recoverJournal(options: RecoverOptions): Promise<Recovered
   try {
     return await readSegments(options, findings);
   } catch (error) {
-    if (findings.refusal) throw findings.refusal.error;
+    if (findings.failure) throw findings.failure.error;
     throw storageError("read the journal back", error);
   }
 }
@@ -100,13 +109,10 @@ async function readSegment(
   for await (const piece of readPieces(path)) {
     if ("frame" in piece) {
       const { offset, payload } = piece.frame;
-      findings.records += countLines(payload);
-      try {
-        const taken = options.onFrame({ segment, offset }, payload);
-        if (taken) await taken;
-      } catch (error) {
-        findings.refusal = { error };
-        throw error;
+      const reason = await takeFrame(options, { at: { segment, offset }, payload }, findings);
+      if (reason !== undefined) {
+        const gap = { from: offset - frameHeaderBytes, to: offset + payload.length, reason };
+        await quarantine(options, { ...gap, path, segment }, findings);
       }
       faultPoint("recover.frame");
     } else if (piece.gap.from === 0 && piece.gap.atEnd && piece.gap.to <= magic.length) {
@@ -117,9 +123,27 @@ async function readSegment(
   if (tail) await cutTail(options, { ...tail, path, segment }, findings);
 }
 
-type Found = Gap & { readonly path: string; readonly segment: number };
+/** @returns why the frame cannot be read; undefined when it was taken */
+async function takeFrame(
+  options: RecoverOptions,
+  { at, payload }: { at: JournalPosition; payload: Uint8Array },
+  findings: Findings,
+): Promise<string | undefined> {
+  try {
+    const taken = options.onFrame(at, payload);
+    if (taken) await taken;
+  } catch (error) {
+    if (error instanceof FrameRefusal) return error.message;
+    findings.failure = { error };
+    throw error;
+  }
+  findings.records += countLines(payload);
+  return undefined;
+}
 
-async function cutTail(options: RecoverOptions, found: Found, findings: Findings): Promise<void> {
+type Found = Pick<Gap, "from" | "to" | "reason"> & { readonly path: string; readonly segment: number };
+
+async function cutTail(options: RecoverOptions, found: Found & Gap, findings: Findings): Promise<void> {
   const { path, segment, from, to, end, reason } = found;
   // The copy is durable before the original is gone.
   if (end === "damaged") await quarantine(options, found, findings);

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { frameHeaderBytes } from "../../src/base/record.ts";
-import { readFrames, segmentPath } from "../../src/journal/segment.ts";
+import { readFrames, sealFrame, segmentPath } from "../../src/journal/segment.ts";
 import { runWeir } from "../support/daemon.ts";
 import { send } from "../support/http.ts";
 import { filesBelow } from "../support/parts.ts";
@@ -14,6 +14,8 @@ import { checkOf, metric, readiness } from "./health.ts";
 import { assertKept } from "./ledger.ts";
 import { assertNothingWaits } from "./stored.ts";
 import { journalOnlyConfig, Trial } from "./trial.ts";
+
+const encoder = new TextEncoder();
 
 /** One frame of a segment with the numbers of its rows. */
 interface Found {
@@ -109,6 +111,23 @@ Deno.test("a torn end of the journal is cut off, and no row before it is lost", 
   await Deno.writeFile(`${trial.dataDir}/${last}`, half, { append: true });
   await trial.restart();
   assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 0);
+  await trial.finish();
+});
+
+Deno.test("a whole frame that is none of ours is set aside, and keeps nothing else from being read", async () => {
+  await using trial = await killedTrial(6);
+  const frame = new Uint8Array([
+    ...new Uint8Array(frameHeaderBytes),
+    ...encoder.encode('{"kind":"later"}\n'),
+  ]);
+  sealFrame(frame);
+  const last = (await filesBelow(trial.dataDir, "journal")).at(-1)!;
+  await Deno.writeFile(`${trial.dataDir}/${last}`, frame, { append: true });
+  await trial.restart();
+  assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 1);
+  assertEquals((await readiness(trial.daemon)).status, 200);
+  const [file] = await filesBelow(trial.dataDir, "quarantine");
+  assertEquals(await Deno.readFile(`${trial.dataDir}/${file}`), frame);
   await trial.finish();
 });
 

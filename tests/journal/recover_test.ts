@@ -4,7 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { WeirError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
-import { recoverJournal } from "../../src/journal/recover.ts";
+import { FrameRefusal, recoverJournal } from "../../src/journal/recover.ts";
 import { magic, segmentPath } from "../../src/journal/segment.ts";
 import { pieceBytes } from "../../src/journal/segment_reader.ts";
 import { type TempDir, tempDir } from "../support/temp.ts";
@@ -217,6 +217,29 @@ Deno.test("recoverJournal() passes on what onFrame throws, and waits for its pro
     },
   });
   assertEquals(texts, [line(1), line(2)]);
+});
+
+Deno.test("recoverJournal() sets a frame aside that is refused, once, and reads the others", async () => {
+  await using root = await journalOf(joined(magic, sealed(line(1)), sealed(line(2)), sealed(line(3))));
+  for (const quarantined of [1, 0]) {
+    const texts: string[] = [];
+    const metrics = createMetrics();
+    const found = await recoverJournal({
+      dir: `${root.path}/journal`,
+      quarantineDir: `${root.path}/quarantine`,
+      log: createLog({ clock: systemClock, write: () => {} }),
+      metrics,
+      onFrame: (_at, payload): void => {
+        const text = new TextDecoder().decode(payload);
+        if (text === line(2)) throw new FrameRefusal("Cannot read it");
+        texts.push(text);
+      },
+    });
+    assertEquals([texts, found.quarantined], [[line(1), line(3)], quarantined]);
+    assertEquals(await metricValue(metrics, "weir_recovered_records_total"), 2);
+  }
+  const [name] = await namesIn(`${root.path}/quarantine`);
+  assertEquals(await Deno.readFile(`${root.path}/quarantine/${name}`), sealed(line(2)));
 });
 
 Deno.test("recoverJournal() names no path when it cannot read", async () => {
