@@ -28,6 +28,8 @@ import { openStore, type Store } from "./store.ts";
 /** Buffers kept for reuse; a constant part of the daemon's memory. */
 const pooledBytes = 16 * 1024 * 1024;
 
+/** Room below which a disk that was full still counts as full: a small write may fit, the next request does not. */
+const worthwhileBytes = 1024 * 1024;
 /** Time that requests have to tell their clients that they were cut off. */
 const lastWordsMs = 1_000;
 
@@ -104,7 +106,9 @@ export class Daemon {
       log: this.#log,
       metrics: this.#metrics,
     });
-    await this.#disk.start(() => this.#store?.findRoom());
+    await this.#disk.start(() => {
+      if (this.#disk.freeBytes >= worthwhileBytes) this.#store?.findRoom();
+    });
     if (this.#stopping) return;
     const { server, track } = this.#config;
     const salts = SaltStore.open({

@@ -328,7 +328,7 @@ export class Journal {
     this.#current = this.#next;
     this.#next = undefined;
     this.#turnAt = this.#options.segmentBytes;
-    this.#noteRoom();
+    if (asked) this.#noteRoom();
     this.#countSegments();
     const done = this.#rotations.filter((rotation) => rotation.upTo <= this.#queue.settled);
     if (done.length > 0) this.#bytesSinceRotate = 0;

@@ -76,7 +76,7 @@ Deno.test({
     "a disk that is full to the last byte costs no acknowledged row, and is found to have room without a restart",
   async fn(): Promise<void> {
     await using disk = (await smallDisk(8 * miB))!;
-    const config = { disk: { min_free_bytes: 0 }, flush: { interval_ms: 200 } };
+    const config = { ...journalOnlyConfig, disk: { min_free_bytes: 0 } };
     await using trial = await Trial.start({ seed: 2, config, dataDir: `${disk.path}/data` });
     const { daemon, load } = trial;
     await trial.sendSome(40);
@@ -86,15 +86,32 @@ Deno.test({
     assertEquals([state, reason], ["failing", "write: ENOSPC"]);
     assertEquals((await readiness(daemon)).status, 503);
     assert(await isLive(daemon));
-    // The flush has no room either, and says so; rows stay in the journal.
-    const flushed = await send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" });
-    assertRefusal(flushed, "storage_full");
-    assertEquals((await checkOf(daemon, "flush")).state, "degraded");
     await Deno.remove(`${disk.path}/ballast`);
-    // Nobody sends while it is not ready, so it must find out by itself.
+    // Nobody sends while it is not ready, and no flush is due, so it must find out by itself.
     await until(async () => (await readiness(daemon)).status === 200);
     assertEquals((await post(daemon, load.jobs.batch(50))).status, 202);
-    await until(async () => (await checkOf(daemon, "flush")).state === "ok");
+    await trial.finish();
+  },
+});
+
+Deno.test({
+  ...needsMount,
+  name:
+    "a flush that finds no room says so, keeps the rows in the journal, and writes them once there is room",
+  async fn(): Promise<void> {
+    await using disk = (await smallDisk(8 * miB))!;
+    const config = { ...journalOnlyConfig, disk: { min_free_bytes: 0 } };
+    await using trial = await Trial.start({ seed: 11, config, dataDir: `${disk.path}/data` });
+    const { daemon } = trial;
+    await trial.sendSome(60);
+    await fillUp(disk.path);
+    const flush = (): Promise<Reply> => send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" });
+    assertRefusal(await flush(), "storage_full");
+    const { state, http } = await checkOf(daemon, "flush");
+    assertEquals([state, http], ["degraded", 200]);
+    await Deno.remove(`${disk.path}/rest`);
+    assertEquals((await flush()).status, 200);
+    assertEquals((await checkOf(daemon, "flush")).state, "ok");
     await trial.finish();
   },
 });
