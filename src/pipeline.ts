@@ -159,6 +159,8 @@ async function* windows({ body, meter }: Passage, rows: RowSource): AsyncGenerat
       yield window;
       await breath.pause();
     }
+    // Decoding and scanning take their time also where no row comes of it.
+    await breath.pause();
   }
   yield* rows.finish();
 }

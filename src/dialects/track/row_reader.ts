@@ -78,6 +78,8 @@ export class TrackRowReader {
   #end = 0;
   #keyStart = 0;
   #keyEnd = 0;
+  /** What stood behind a member; 0 where the bytes ended. */
+  #last = 0;
 
   /**
    * Reads one row that begins at `start`.
@@ -110,7 +112,7 @@ export class TrackRowReader {
         if (!this.#noteText(Span.insertId)) return false;
       } else if (this.#isRareKey() || !this.#skipValue()) return false;
     } while (this.#moreMembers());
-    return typed && payload && this.#bytes[this.#at - 1] === closeBrace;
+    return typed && payload && this.#last === closeBrace;
   }
 
   #readPayload(): boolean {
@@ -125,7 +127,7 @@ export class TrackRowReader {
         if (!this.#noteText(Span.profileId)) return false;
       } else if (this.#isRareKey() || this.#keyIs(keys.insertId) || !this.#skipValue()) return false;
     } while (this.#moreMembers());
-    return this.#bytes[this.#at - 1] === closeBrace;
+    return this.#last === closeBrace;
   }
 
   #readProperties(): boolean {
@@ -138,7 +140,7 @@ export class TrackRowReader {
       do {
         if (!this.#readKey() || !this.#readProperty()) return false;
       } while (this.#moreMembers());
-      if (this.#bytes[this.#at - 1] !== closeBrace) return false;
+      if (this.#last !== closeBrace) return false;
     }
     this.spans[Span.properties] = start;
     this.spans[Span.properties + 1] = this.#at;
@@ -200,9 +202,9 @@ export class TrackRowReader {
     return true;
   }
 
-  /** After a member: true past a comma; false past anything else, which the caller must look at. */
+  /** After a member: true past a comma; false past anything else, which the caller must look at in `#last`. */
   #moreMembers(): boolean {
-    return this.#next() === comma;
+    return (this.#last = this.#next()) === comma;
   }
 
   /** The next byte that is no white space; 0 at the end. */

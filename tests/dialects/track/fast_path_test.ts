@@ -431,3 +431,30 @@ Deno.test("TrackIngest.takeWhole() takes bodies as the windows' way does, whatev
   assert(wholeBodies > 250, `only ${wholeBodies} bodies were taken whole: the test says little about it`);
   await Deno.remove(salts, { recursive: true });
 });
+
+Deno.test("TrackIngest.takeWhole() takes no body that is cut off, wherever that is, or goes on", async () => {
+  const { senderOf, salts } = await senders();
+  const rows = [
+    '{"type":"track","payload":{"name":"a","properties":{"a":{"b":[1]},"c":{}},"profileId":"u"},"insertId":"i"}',
+    '{"insertId":"i","type":"track","payload":{"profileId":"u","name":"a","properties":{"a":{}}}}',
+    '{"type":"track","payload":{"name":"a","properties":{}}}',
+    '{"type":"track","payload":{"name":"a"}}',
+  ];
+  for (const row of rows) {
+    for (const batchOnly of [false, true]) {
+      const body = batchOnly ? `{"events":[${row},${row}]}` : row;
+      const takes = (text: string): boolean => takeBody(text, { senderOf, batchOnly, whole: true }).wentWhole;
+      assert(takes(body), body);
+      for (let size = 0; size < body.length; size++) {
+        assert(!takes(body.slice(0, size)), body.slice(0, size));
+        const holed = body.slice(0, size) + body.slice(size + 1);
+        const [whole, windows] = [true, false].map((whole) =>
+          takeBody(holed, { senderOf, batchOnly, whole })
+        );
+        assertEquals(whole.seen, windows.seen, holed);
+      }
+      for (const tail of ["}", "]", ",", "{}", "0", "\0", "x"]) assert(!takes(body + tail), body + tail);
+    }
+  }
+  await Deno.remove(salts, { recursive: true });
+});
