@@ -208,19 +208,8 @@ export class Daemon {
 
   /** Why no request can be taken at this moment. */
   #obstacle(): WeirError | undefined {
-    const journal = this.#store?.journal;
-    if (journal?.state === "failed") {
-      return new WeirError("journal_failed", "The journal failed; see /healthz");
-    }
-    if (this.#store?.indexes.isFull) {
-      return new WeirError("overloaded", "More is open than the index may hold; a flush must come first", {
-        retryAfterS: 2,
-      });
-    }
-    if (this.#store?.isHoldingTooMuch) {
-      const message = "The journal holds more than journal.max_held_bytes; a flush must come first";
-      return new WeirError("overloaded", message, { retryAfterS: 2 });
-    }
+    const obstacle = this.#store?.obstacle();
+    if (obstacle !== undefined) return obstacle;
     if (!this.#disk.low) return undefined;
     return new WeirError("storage_full", "The disk has less free space than disk.min_free_bytes", {
       retryAfterS: 5,

@@ -7,8 +7,10 @@
 import { setImmediate } from "node:timers";
 import type { Check } from "./admin/health.ts";
 import type { Clock } from "./base/clock.ts";
+import { WeirError } from "./base/errors.ts";
 import { describeError, type Log } from "./base/log.ts";
 import type { Metrics } from "./base/metrics.ts";
+import { WatchedCatalog } from "./catalog/watched_catalog.ts";
 import type { Config } from "./config/schema.ts";
 import { Flusher, type FlushSettings } from "./flush/flusher.ts";
 import { journalDir, quarantineDir } from "./flush/layout.ts";
@@ -33,6 +35,7 @@ export interface StoreOptions {
 
 interface Rooms {
   readonly data: PreparedData;
+  readonly watched: WatchedCatalog;
   readonly indexes: Indexes;
   readonly journal: Journal;
   readonly flusher: Flusher;
@@ -49,7 +52,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const data = await prepareData(dataDir, { identityKeepMs: config.identities.keep_ms, clock, log });
   try {
     const { catalog } = data;
-    const indexes = new Indexes({ ...indexLimits(config), catalog, clock, metrics });
+    const watched = new WatchedCatalog(catalog);
+    const indexes = new Indexes({ ...indexLimits(config), catalog: watched, clock, metrics });
     const dir = journalDir(dataDir);
     const checkpoint = catalog.checkpoint();
     let records = 0;
@@ -77,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       log,
       metrics,
     });
-    return new Store({ data, indexes, journal, flusher }, options);
+    return new Store({ data, watched, indexes, journal, flusher }, options);
   } catch (error) {
     data[Symbol.dispose]();
     throw error;
@@ -91,12 +95,14 @@ export class Store {
   readonly flusher: Flusher;
   readonly traces: TraceReader;
   readonly #data: PreparedData;
+  readonly #catalog: WatchedCatalog;
   readonly #options: StoreOptions;
   #isWarm = false;
   #closed = false;
 
-  constructor({ data, indexes, journal, flusher }: Rooms, options: StoreOptions) {
+  constructor({ data, watched, indexes, journal, flusher }: Rooms, options: StoreOptions) {
     this.#data = data;
+    this.#catalog = watched;
     this.indexes = indexes;
     this.journal = journal;
     this.flusher = flusher;
@@ -137,9 +143,21 @@ export class Store {
     return result;
   }
 
-  /** Does the journal hold more than it may, because flushes fail or cannot keep up? */
-  get isHoldingTooMuch(): boolean {
-    return this.journal.heldBytes > this.#options.config().journal.max_held_bytes;
+  /** Why no row can be taken at this moment, if so. */
+  obstacle(): WeirError | undefined {
+    if (this.journal.state === "failed") {
+      return new WeirError("journal_failed", "The journal failed; see /healthz");
+    }
+    if (this.#catalog.isDamaged) {
+      return new WeirError("catalog_failed", "The catalog is damaged; see /healthz");
+    }
+    if (this.indexes.isFull) {
+      const message = "More is open than the index may hold; a flush must come first";
+      return new WeirError("overloaded", message, { retryAfterS: 2 });
+    }
+    if (!this.#isHoldingTooMuch) return undefined;
+    const message = "The journal holds more than journal.max_held_bytes; a flush must come first";
+    return new WeirError("overloaded", message, { retryAfterS: 2 });
   }
 
   /**
@@ -151,16 +169,16 @@ export class Store {
     if (this.journal.state === "full") this.journal.rotate().catch(() => undefined);
   }
 
-  /** How journal, flusher and index are. */
+  /** How journal, catalog, flusher and index are. */
   checks(): Check[] {
     const { journal, flusher, indexes } = this;
     const { state, reason, failures, lastSuccessAt } = flusher.health;
     return [
       {
         name: "journal",
-        state: journal.state === "ok" && !this.isHoldingTooMuch ? "ok" : "failing",
+        state: journal.state === "ok" && !this.#isHoldingTooMuch ? "ok" : "failing",
         reason: journal.reason ??
-          (this.isHoldingTooMuch ? "It holds more than journal.max_held_bytes" : undefined),
+          (this.#isHoldingTooMuch ? "It holds more than journal.max_held_bytes" : undefined),
         figures: {
           segments: journal.segments.length,
           bytes: journal.heldBytes,
@@ -168,6 +186,13 @@ export class Store {
           queued_bytes: journal.queuedBytes,
         },
       },
+      this.#catalog.isDamaged
+        ? {
+          name: "catalog",
+          state: "failing",
+          reason: "It is damaged; a restart makes it anew from the parts",
+        }
+        : { name: "catalog", state: "ok" },
       {
         name: "flush",
         state: state === "ok" ? "ok" : "degraded",
@@ -195,6 +220,11 @@ export class Store {
       metrics.gauge("weir_index_entries").set({ index }, entries);
       metrics.gauge("weir_index_bytes").set({ index }, bytes);
     }
+  }
+
+  /** Flushes fail, or cannot keep up. */
+  get #isHoldingTooMuch(): boolean {
+    return this.journal.heldBytes > this.#options.config().journal.max_held_bytes;
   }
 
   /** Reads known identities into the filter, some at a time, so that requests come between. */

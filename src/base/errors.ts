@@ -74,6 +74,12 @@ export const errorTable = {
     true,
     "A write or fsync of the journal failed: see /healthz; restart after mending the disk.",
   ),
+  catalog_failed: row(
+    503,
+    "error",
+    true,
+    "The catalog cannot be read: see /healthz. When it is damaged, restart: it is made anew from the parts.",
+  ),
   flush_failed: row(
     503,
     "error",

@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
-import { CatalogError } from "../catalog/schema.ts";
+import { CatalogError, checkWhole } from "../catalog/schema.ts";
 import { errorCode, makeDirectory } from "../journal/files.ts";
 import { probeDisk } from "./disk_probe.ts";
 import { catalogPath, journalDir, quarantineDir } from "./layout.ts";
@@ -94,7 +94,7 @@ async function catalogProblem(dataDir: string): Promise<string | undefined> {
   if (!isThere && !partsOnDisk(dataDir).next().done) return "it is missing";
   try {
     new CheckpointWriter(path).close();
-    new Catalog(path).close();
+    checkWhole(path);
     return undefined;
   } catch (error) {
     if (!(error instanceof CatalogError) || error.reason !== "unreadable") throw error;

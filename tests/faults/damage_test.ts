@@ -1,16 +1,15 @@
 /**
- * Bytes that rot, and a catalog that is lost: what can be read is read, what cannot is set aside, and nothing is
- * stored twice for it.
+ * A journal with bytes that rot: what can be read is read, and what cannot is set aside.
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { frameHeaderBytes } from "../../src/base/record.ts";
-import { readFrames, sealFrame, segmentPath } from "../../src/journal/segment.ts";
-import { runWeir } from "../support/daemon.ts";
+import { magic, readFrames, sealFrame, segmentPath } from "../../src/journal/segment.ts";
 import { send } from "../support/http.ts";
 import { filesBelow } from "../support/parts.ts";
-import { checkOf, metric, readiness } from "./health.ts";
+import { overwrite } from "./damage.ts";
+import { metric, readiness } from "./health.ts";
 import { assertKept } from "./ledger.ts";
 import { assertNothingWaits } from "./stored.ts";
 import { journalOnlyConfig, Trial } from "./trial.ts";
@@ -47,11 +46,10 @@ async function oldSegment(trial: Trial): Promise<{ path: string; frames: Found[]
   }
 }
 
-/** Writes over a file without changing its length. */
-async function overwrite(path: string, at: number, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { write: true });
-  await file.seek(at, Deno.SeekMode.Start);
-  await file.write(bytes);
+/** The last segment that holds frames; one behind it may have been begun. */
+async function lastSegment({ dataDir }: Trial): Promise<string> {
+  const paths = (await filesBelow(dataDir, "journal")).map((path) => `${dataDir}/${path}`);
+  return paths.findLast((path) => Deno.statSync(path).size > magic.length)!;
 }
 
 const damages: Record<string, (path: string, frames: Found[]) => Promise<Found[]>> = {
@@ -107,8 +105,7 @@ Deno.test("a torn end of the journal is cut off, and no row before it is lost", 
   await using trial = await killedTrial(2);
   const { path, frames: [{ from, to }] } = await oldSegment(trial);
   const half = (await Deno.readFile(path)).subarray(from - frameHeaderBytes, (from + to) >> 1);
-  const last = (await filesBelow(trial.dataDir, "journal")).at(-1)!;
-  await Deno.writeFile(`${trial.dataDir}/${last}`, half, { append: true });
+  await Deno.writeFile(await lastSegment(trial), half, { append: true });
   await trial.restart();
   assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 0);
   await trial.finish();
@@ -121,98 +118,11 @@ Deno.test("a whole frame that is none of ours is set aside, and keeps nothing el
     ...encoder.encode('{"kind":"later"}\n'),
   ]);
   sealFrame(frame);
-  const last = (await filesBelow(trial.dataDir, "journal")).at(-1)!;
-  await Deno.writeFile(`${trial.dataDir}/${last}`, frame, { append: true });
+  await Deno.writeFile(await lastSegment(trial), frame, { append: true });
   await trial.restart();
   assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 1);
   assertEquals((await readiness(trial.daemon)).status, 200);
   const [file] = await filesBelow(trial.dataDir, "quarantine");
   assertEquals(await Deno.readFile(`${trial.dataDir}/${file}`), frame);
   await trial.finish();
-});
-
-const catalogLosses: Record<string, (path: string) => Promise<void>> = {
-  "is gone": async (path) => {
-    for (const end of ["", "-wal", "-shm"]) await Deno.remove(path + end).catch(() => undefined);
-  },
-  "is gone, its log left behind": (path) => Deno.remove(path),
-  "is empty": async (path) => {
-    await Deno.remove(`${path}-wal`).catch(() => undefined);
-    await Deno.truncate(path, 0);
-  },
-  "is garbage": (path) => Deno.writeFile(path, crypto.getRandomValues(new Uint8Array(50_000))),
-  "is cut in half": async (path) => {
-    await Deno.remove(`${path}-wal`).catch(() => undefined);
-    await Deno.truncate(path, (await Deno.stat(path)).size >> 1);
-  },
-};
-
-for (const [loss, lose] of Object.entries(catalogLosses)) {
-  Deno.test(`a catalog that ${loss} is made anew; parts and journal lose and double nothing, ids are known`, async () => {
-    // Killed between naming parts and the commit: the same rows lie in parts and in the journal.
-    const faults = "flush.renamed:pause:4";
-    await using trial = await Trial.start({ seed: 3, areKeyed: false, faults });
-    await trial.loadUntil(trial.stoppedAt("flush.renamed"));
-    await trial.sendSome(30);
-    await trial.daemon.kill9();
-    await lose(`${trial.dataDir}/catalog.sqlite`);
-    await trial.restart();
-    assertEquals((await readiness(trial.daemon)).status, 200);
-    // Ends with sending rows again that were acknowledged before the loss.
-    await trial.sendSome(30);
-    await trial.finish();
-  });
-}
-
-Deno.test("weir reindex makes the catalog anew while no daemon runs, and the next start goes on from it", async () => {
-  await using trial = await Trial.start({ seed: 4, areKeyed: false });
-  const { daemon } = trial;
-  await trial.sendSome(60);
-  await send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" });
-  await trial.sendSome(30);
-  const inUse = await runWeir(["reindex", "--data-dir", daemon.dataDir]);
-  assertEquals([inUse.code, inUse.stderr.includes(String(daemon.pid))], [75, true]);
-  await daemon.kill9();
-  await Deno.writeTextFile(`${daemon.dataDir}/catalog.sqlite`, "no catalog");
-  const { code, stdout } = await runWeir(["reindex", "--data-dir", daemon.dataDir]);
-  assertEquals([code, stdout.startsWith("Catalog built from ")], [0, true]);
-  const from = daemon.logs().length;
-  await trial.restart();
-  assert(!daemon.logs().slice(from).some(({ level }) => level === "warn" || level === "error"));
-  await trial.finish();
-});
-
-Deno.test("a batch that was replaced stays replaced after a crash, also while its segment is still there", async () => {
-  await using trial = await Trial.start({ seed: 5, config: journalOnlyConfig });
-  const { daemon } = trial;
-  const url = (): string => `${daemon.url}/v1/sessions/S`;
-  const post = async (entry: unknown): Promise<void> => {
-    assertEquals((await send(`${url()}/backend`, { entries: [entry] })).status, 201);
-  };
-  const flush = async (): Promise<void> => {
-    assertEquals((await send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" })).status, 200);
-  };
-  const stored = async (): Promise<unknown> => {
-    const { json } = await send(`${url()}/traces`);
-    // deno-lint-ignore no-explicit-any -- looked into as a client would
-    return (json as any).items[0].traces[0].batches.map((batch: any) => batch.trace);
-  };
-  const journal = `${daemon.dataDir}/journal`;
-  const segments = new Map<string, Uint8Array>();
-  for (const event of ["first", "second"]) {
-    await post({ rid: "R", trace: [event], traceBatch: { rid: "R", index: 0, total: 1 } });
-    for await (const { name } of Deno.readDir(journal)) {
-      segments.set(name, await Deno.readFile(`${journal}/${name}`));
-    }
-    await flush();
-  }
-  assertEquals(await stored(), [["second"]]);
-  await daemon.kill9();
-  // As if the daemon had died before it removed them.
-  for (const [name, bytes] of segments) await Deno.writeFile(`${journal}/${name}`, bytes);
-  await trial.restart();
-  assertEquals(await stored(), [["second"]]);
-  assertEquals((await checkOf(daemon, "index")).figures!.requests, 0);
-  await flush();
-  assertEquals(await stored(), [["second"]]);
 });
