@@ -150,7 +150,7 @@ function chunkReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ChunkReader
   let next = new ArrayBuffer(chunkBytes);
   let last = new ArrayBuffer(chunkBytes);
   return {
-    async read() {
+    async read(): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>> {
       const result = await reader.read(new Uint8Array(next));
       if (result.value !== undefined) [next, last] = [last, result.value.buffer];
       return result as ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
