@@ -374,6 +374,7 @@ Deno.test("sendVerb() shows the client's secret to the daemon alone", async () =
   const args = [path, "--url", daemon.url, "--client-id", id];
   const refused = await run([...args, "--client-secret", "wrong"]);
   assertEquals(refused.code, 69);
+  assertMatch(refused.err, /^Stopped after 0 rows: HTTP 401: Ingestion: Invalid cors or secret\n/);
   const taken = await run(args, recordingIo({ SEND_CLIENT_SECRET: secret }));
   assertEquals(taken.code, 0);
   assert(
