@@ -29,8 +29,9 @@ export interface Part {
 export async function readParts(dataDir: string, folder: string): Promise<Part[]> {
   const parts: Part[] = [];
   for (const path of await filesBelow(dataDir, folder)) {
+    // A flush that is under way may take away what is no part.
+    if (!partName.test(path)) continue;
     const plain = decode(path, await Deno.readFile(`${dataDir}/${path}`));
-    if (plain === undefined) continue;
     if (plain !== "" && !plain.endsWith("\n")) throw new Error(`Part ${path} does not end with a line break`);
     const lines = plain === "" ? [] : plain.slice(0, -1).split("\n");
     const rows = lines.map((line) => JSON.parse(line));
@@ -59,13 +60,13 @@ export async function filesBelow(dataDir: string, folder: string): Promise<strin
   return found.sort();
 }
 
+const partName = /\.ndjson(\.gz|\.zst)?$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function decode(path: string, bytes: Uint8Array): string | undefined {
-  if (path.endsWith(".ndjson")) return utf8.decode(bytes);
-  if (path.endsWith(".ndjson.gz")) return utf8.decode(gunzipSync(bytes));
-  if (path.endsWith(".ndjson.zst")) return utf8.decode(framesOf(bytes));
-  return undefined;
+function decode(path: string, bytes: Uint8Array): string {
+  if (path.endsWith(".gz")) return utf8.decode(gunzipSync(bytes));
+  if (path.endsWith(".zst")) return utf8.decode(framesOf(bytes));
+  return utf8.decode(bytes);
 }
 
 /** node:zlib reads the first frame of a zstd file and leaves out the rest. */
