@@ -59,7 +59,6 @@ export const errorTable = {
     "Send application/json, or application/x-ndjson where it is taken.",
   ),
   unsupported_encoding: row(415, "info", false, "Use gzip, deflate, br, zstd or no Content-Encoding."),
-  unprocessable: row(422, "info", false, "Every row was refused; the reply lists why."),
   overloaded: row(503, "warn", true, "More is in flight than limits.* allow; wait as Retry-After says."),
   draining: row(503, "info", true, "The daemon is stopping; another one or a later try will take it."),
   storage_full: row(

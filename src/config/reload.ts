@@ -16,7 +16,6 @@ const liveSettings = [
   "flush.interval_ms",
   "flush.journal_bytes",
   "retention.*",
-  "rejected.*",
   "track.*",
   "sessions.*",
   "disk.*",

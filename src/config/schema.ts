@@ -164,15 +164,6 @@ const retention = section("Removing old parts", {
   interval_ms: timer("Time between two looks at the parts", { fallback: minuteMs }),
 });
 
-const rejected = section("Keeping rows that were refused", {
-  enabled: boolean("Write refused rows below rejected/, with the reason", false),
-  max_bytes: size("Bytes of refused rows kept a day; the rest is only counted", {
-    min: 0,
-    max: maxBytes,
-    fallback: 16 * miB,
-  }),
-});
-
 const identities = section("Recognising a row that was sent before", {
   keep_ms: integer("How long the identity of a row is remembered", {
     min: 0,
@@ -186,11 +177,6 @@ const idempotency = section("Recognising a request that was sent before, by its 
     min: 0,
     max: maxSpanMs,
     fallback: dayMs,
-  }),
-  max_reply_bytes: size("Replies larger than this are not kept", {
-    min: 0,
-    max: 16 * miB,
-    fallback: 256 * kiB,
   }),
 });
 
@@ -326,7 +312,6 @@ export const configSchema = entry({
   traces,
   flush,
   retention,
-  rejected,
   identities,
   idempotency,
   track,

@@ -9,6 +9,10 @@ import type { Outcomes, Rejection } from "../base/outcome.ts";
 
 /** Bytes of windows that may wait for the disk at once; enough to keep group commit busy on a slow one. */
 const maxPendingBytes = 4 * 1024 * 1024;
+/** Each piece of a reply costs the runtime memory and time, so lines that come together go together. */
+const sendEveryMs = 5;
+/** Characters of lines that wait for the client; past it further windows share one line. */
+const maxTextLength = 64 * 1024;
 /** Refused rows that a line names one by one; more are counted in `rejected_more`. */
 const maxNamed = 1_000;
 
@@ -30,7 +34,11 @@ export class VerdictStream {
   readonly #encoder = new TextEncoder();
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #gone = false;
+  /** Lines that are closed, and the one that is not; a client that does not read makes it grow instead of them. */
+  #text = "";
   #waiting: Line | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #sentAt = -Infinity;
   #through = -1;
   #tail: Promise<void> = Promise.resolve();
   #pendingBytes = 0;
@@ -42,11 +50,14 @@ export class VerdictStream {
       start: (controller) => {
         this.#controller = controller;
       },
-      pull: () => this.#send(),
+      pull: () => {
+        if (this.#waiting !== undefined) this.#sendSoon();
+      },
       cancel: () => {
         this.#gone = true;
+        clearTimeout(this.#timer);
       },
-    }, { highWaterMark: 16 });
+    }, { highWaterMark: 4 });
   }
 
   /** Bytes of windows that wait for the disk. */
@@ -118,6 +129,7 @@ export class VerdictStream {
   }
 
   #tell(last: number, { accepted, duplicates, rejected }: Outcomes): void {
+    if (this.#waiting !== undefined && this.#text.length < maxTextLength) this.#closeLine();
     const line = this.#waiting ??= {
       through: last,
       accepted: 0,
@@ -134,21 +146,39 @@ export class VerdictStream {
     this.totals.accepted += accepted;
     this.totals.duplicates += duplicates;
     this.totals.rejected += rejected.length;
-    this.#send();
+    this.#sendSoon();
+  }
+
+  /** Makes text of the line that waits. */
+  #closeLine(): void {
+    if (this.#waiting === undefined) return;
+    const { rejectedMore, duplicates, ...line } = this.#waiting;
+    this.#waiting = undefined;
+    this.#text += JSON.stringify({
+      ...line,
+      duplicates: duplicates || undefined,
+      rejected_more: rejectedMore || undefined,
+    }) + "\n";
+  }
+
+  /** Sends at once after a silence, else together with what comes within a moment. */
+  #sendSoon(): void {
+    if (this.#timer !== undefined) return;
+    const sinceMs = performance.now() - this.#sentAt;
+    if (sinceMs >= sendEveryMs) this.#send();
+    else this.#timer = setTimeout(() => this.#send(), sendEveryMs - sinceMs);
   }
 
   /** Sends what waits, when the client has room for it. */
   #send(always = false): void {
-    if (this.#waiting === undefined || this.#gone) return;
-    if (!always && (this.#controller.desiredSize ?? 0) <= 0) return;
-    const { rejectedMore, duplicates, ...line } = this.#waiting;
-    this.#waiting = undefined;
-    const text = JSON.stringify({
-      ...line,
-      duplicates: duplicates || undefined,
-      rejected_more: rejectedMore || undefined,
-    });
-    this.#controller.enqueue(this.#encoder.encode(text + "\n"));
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gone || (!always && (this.#controller.desiredSize ?? 0) <= 0)) return;
+    this.#closeLine();
+    if (this.#text === "") return;
+    this.#controller.enqueue(this.#encoder.encode(this.#text));
+    this.#text = "";
+    this.#sentAt = performance.now();
   }
 }
 

@@ -65,7 +65,7 @@ Deno.test("isReloadable() knows single settings and whole sections", () => {
     "flush.journal_bytes",
     "log.level",
   ];
-  const more = ["limits.window_rows", "rejected.enabled", "retention.max_age_ms", "sessions.timeout_ms"];
+  const more = ["limits.window_rows", "retention.max_age_ms", "sessions.timeout_ms"];
   const others = ["server.cors_origins", "server.trusted_proxies", "traces.idle_ms", "track.max_batch_rows"];
   for (const path of [...live, ...more, ...others]) assertEquals(isReloadable(path), true, path);
   const fixed = ["server.host", "admin.port", "data_dir", "durability", "flush.compression", "log.format"];

@@ -18,6 +18,7 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
     limits: {
       max_in_flight_bytes: 256 * miB,
       max_in_flight_requests: 4096,
+      admission_wait_ms: 1_000,
       stall_timeout_ms: 30_000,
       body_timeout_ms: 600_000,
       max_depth: 128,
@@ -31,9 +32,8 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
     traces: { idle_ms: 30_000 },
     flush: { interval_ms: 10_000, journal_bytes: 64 * miB, compression: "none" },
     retention: { max_age_ms: 0, max_bytes: 0, interval_ms: 60_000 },
-    rejected: { enabled: false, max_bytes: 16 * miB },
     identities: { keep_ms: 5 * day + 1_800_000 },
-    idempotency: { keep_ms: day, max_reply_bytes: 262_144 },
+    idempotency: { keep_ms: day },
     track: {
       max_batch_rows: 2000,
       max_batch_bytes: 10 * miB,
