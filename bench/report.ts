@@ -15,6 +15,8 @@ export interface ReportFacts {
   readonly notes: string;
   /** Rows that ended with an error: name and text. */
   readonly failures: readonly (readonly [string, string])[];
+  /** Names of rows that were not asked for. */
+  readonly left: readonly string[];
 }
 
 /** The page as Markdown. */
@@ -39,6 +41,7 @@ export function renderReport(comparisons: readonly Comparison[], facts: ReportFa
     `- ${facts.rounds} rounds, ${facts.armMs / 1000} s for each arm of a throughput row\n`,
     table(["what", "against", "measured (worst)", "bar", "goal", "met", "behind it"], rows),
     ...(failed ? [`## Rows that failed\n`, failed] : []),
+    ...(facts.left.length > 0 ? [`Not run this time: ${facts.left.join(", ")}.\n`] : []),
     facts.notes,
   ].join("\n");
 }

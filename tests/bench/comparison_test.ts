@@ -49,6 +49,7 @@ Deno.test("renderReport() says what was reached, what was not, and what failed",
   const page = renderReport([base, { ...base, values: [0.1] }], {
     ...facts,
     failures: [["single", "broke"]],
+    left: [],
   });
   const rows = page.split("\n").filter((line) => line.startsWith("| throughput"));
   assertEquals(rows, [
