@@ -16,7 +16,10 @@ Deno.test("the admin listener tells health and metrics, flushes on demand, and a
   const { status, ready, checks } = (await ask("/healthz")).json as Record<string, unknown>;
   assertEquals([status, ready], ["ok", true]);
   assertEquals((checks as { name: string; state: string }[]).map(({ name, state }) => [name, state]), [
-    ...[["disk", "ok"], ["journal", "ok"], ["flush", "ok"], ["index", "ok"], ["traffic", "ok"]],
+    ...[["disk", "ok"], ["journal", "ok"], ["catalog", "ok"], ["flush", "ok"], ["index", "ok"], [
+      "traffic",
+      "ok",
+    ]],
   ]);
 
   const sent = await send(`${daemon.url}/track`, { type: "track", payload: { name: "seen" } });
