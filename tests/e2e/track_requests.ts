@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
 import type { Daemon } from "../support/daemon.ts";
 import { openRaw, type Reply, requestHead, send } from "../support/http.ts";
 import { readRows } from "../support/parts.ts";
@@ -56,4 +57,45 @@ export async function postAlone(
   await connection.write(bytes);
   if (options.cut) await connection.closeWrite();
   return await connection.readReply();
+}
+
+/** The user agent of a browser: its events have sessions. */
+export const chrome =
+  "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36";
+
+/** A verdict on a batch. */
+export interface BatchReply {
+  readonly accepted: number;
+  readonly rejected: { index: number; reason: string; error: string }[];
+}
+
+/** Posts rows as one batch, which must be taken as such. */
+export async function postBatch(
+  daemon: Daemon,
+  events: unknown[],
+  headers: Record<string, string> = {},
+): Promise<BatchReply> {
+  const { status, json } = await send(`${daemon.url}/track/batch`, { events }, { headers });
+  assertEquals(status, 202);
+  return json as BatchReply;
+}
+
+/** Posts one row by itself; a text goes as it is. */
+export function postOne(daemon: Daemon, row: unknown, headers: Record<string, string> = {}): Promise<Reply> {
+  return send(`${daemon.url}/track`, row, { headers });
+}
+
+/** Length of a session's bucket, in ms. */
+export const bucketMs = 30 * 60_000;
+
+/** The session id by section 2.3 of the contract, written down a second time. */
+export function sessionOf(deviceId: string, time: number, project = "default"): string {
+  const bucket = Math.floor((time - 5_000) / bucketMs);
+  const digest = createHash("sha256").update(`sess:v1:${project}:${deviceId}:${bucket}`).digest();
+  return digest.subarray(0, 16).toString("base64url");
+}
+
+/** A time in the middle of a bucket, some hours ago, so that no edge of one is near. */
+export function quietTime(hoursAgo: number): number {
+  return Math.floor((Date.now() - hoursAgo * 3_600_000) / bucketMs) * bucketMs + bucketMs / 2;
 }
