@@ -68,7 +68,7 @@ function reload(daemon: Daemon, { flags, io, log }: { flags: ConfigFlags; io: Cl
     if (plan.restart.length > 0) log.warn("Some settings need a restart", { key: plan.restart });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    log.error("Configuration not reloaded: it is not valid", { error: error.message });
+    log.error("Configuration not reloaded: it is not valid", { error: describeError(error) });
   }
 }
 
