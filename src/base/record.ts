@@ -23,6 +23,8 @@ export const recordKinds = {
   change: { family: "rows", directory: "changes", owner: "app" },
   mail: { family: "rows", directory: "mails", owner: "app" },
   action: { family: "rows", directory: "actions", owner: "app" },
+  visit: { family: "rows", directory: "visits", owner: "app" },
+  recording: { family: "rows", directory: "recordings", owner: "app" },
   request: { family: "traces", directory: "traces", owner: "app" },
   batch: { family: "traces", directory: "traces", owner: "app" },
   reply: { family: "replies", directory: "", owner: "" },

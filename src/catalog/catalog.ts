@@ -9,6 +9,8 @@ import { crc32 } from "node:zlib";
 import type { IdentityMemo, KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
 import type { JournalPosition } from "../journal/segment.ts";
+import { RequestPages } from "./listed_requests.ts";
+import { SessionRowPages } from "./session_rows.ts";
 import { generationDays, generationTable, openForReading } from "./schema.ts";
 
 /** Identities read at once when all of them are walked. */
@@ -39,6 +41,10 @@ export interface RequestLine {
 
 /** Reads the catalog. Each call sees what the last commit left, and never waits for the writer. */
 export class Catalog implements CatalogReader {
+  /** Lists of requests. */
+  readonly requests: RequestPages;
+  /** Rows that belong to sessions. */
+  readonly sessionRows: SessionRowPages;
   readonly #database: DatabaseSync;
   readonly #reply: StatementSync;
   readonly #checkpoint: StatementSync;
@@ -46,7 +52,6 @@ export class Catalog implements CatalogReader {
   readonly #lines: StatementSync;
   readonly #batches: StatementSync;
   readonly #through: StatementSync;
-  readonly #sessionRids: StatementSync;
   readonly #isReplayed: StatementSync;
   #identity: StatementSync | undefined;
   #isStale = true;
@@ -59,6 +64,8 @@ export class Catalog implements CatalogReader {
   constructor(path: string) {
     const database = openForReading(path);
     this.#database = database;
+    this.requests = new RequestPages(database);
+    this.sessionRows = new SessionRowPages(database);
     this.#reply = database.prepare("SELECT status, content_type, body, at FROM replies WHERE key = ?");
     this.#checkpoint = database.prepare("SELECT value FROM meta WHERE name = 'checkpoint'");
     this.#lastFlush = database.prepare("SELECT value FROM meta WHERE name = 'last_flush'");
@@ -71,8 +78,6 @@ export class Catalog implements CatalogReader {
     this.#through = database.prepare(`
       SELECT through_segment, through_offset FROM request_lines
       WHERE app = ? AND sid = ? AND rid = ? ORDER BY id DESC LIMIT 1`);
-    this.#sessionRids = database.prepare(`
-      SELECT rid FROM request_lines WHERE app = ? AND sid = ? GROUP BY rid ORDER BY min(first_t), rid`);
     this.#isReplayed = database.prepare("SELECT 1 FROM replayed_rows WHERE digest = ?");
   }
 
@@ -134,11 +139,6 @@ export class Catalog implements CatalogReader {
   /** The lines of a request in parts, in the order of arrival. */
   requestLines(app: string, sid: string, rid: string): RequestLine[] {
     return (this.#lines.all(app, sid, rid) as unknown as LineRow[]).map(lineOf);
-  }
-
-  /** The request ids of a session that lie in parts, by the time of their first entry. */
-  sessionRids(app: string, sid: string): string[] {
-    return (this.#sessionRids.all(app, sid) as unknown as { rid: string }[]).map(({ rid }) => rid);
   }
 
   /** Number of the first journal segment whose rows are not in parts; 0 before the first flush. */

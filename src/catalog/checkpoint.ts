@@ -9,6 +9,8 @@ import { crc32 } from "node:zlib";
 import { dayOf, type IdentityMemo, type KeptReply } from "../base/record.ts";
 import type { PartInfo } from "../index/plan.ts";
 import type { RequestLine } from "./catalog.ts";
+import { type ListedValues, RequestLister } from "./listed_requests.ts";
+import { addSessionRow, type NewSessionRow } from "./session_rows.ts";
 import { createGeneration, generationDays, generationTable, openForWriting } from "./schema.ts";
 
 /** Identities are inserted so many at a time: half the cost of one by one (measured). */
@@ -25,7 +27,10 @@ export interface ListedPart extends PartInfo {
 }
 
 /** A request line to be listed. */
-export type NewRequestLine = Omit<RequestLine, "id" | "path">;
+export interface NewRequestLine extends Omit<RequestLine, "id" | "path"> {
+  /** What lists of requests show of the line's metadata. */
+  readonly values: ListedValues;
+}
 
 /** What a commit moves. */
 export interface CommitOptions {
@@ -39,6 +44,8 @@ export interface CommitOptions {
 export class CheckpointWriter {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #requests: RequestLister;
+  readonly #addSessionRow: (part: number, row: NewSessionRow) => void;
   #identities: (string | number)[] = [];
   #generation = "";
   /** Prepared once in a transaction, because the day's table may be made in it. */
@@ -52,6 +59,8 @@ export class CheckpointWriter {
   constructor(path: string, { isDraft = false } = {}) {
     this.#database = openForWriting(path);
     if (isDraft) this.#database.exec("PRAGMA synchronous = OFF");
+    this.#requests = new RequestLister(this.#database);
+    this.#addSessionRow = addSessionRow(this.#database);
   }
 
   /** Begins a transaction. @param now Wall clock, ms since the epoch: names the table of its identities. */
@@ -113,6 +122,12 @@ export class CheckpointWriter {
       line.through.offset,
       new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength),
     );
+    this.#requests.add(request, line);
+  }
+
+  /** Lists a row of a session in the part with this id. */
+  addSessionRow(part: number, row: NewSessionRow): void {
+    this.#addSessionRow(part, row);
   }
 
   /** What earlier lines of a request say, in the order of arrival. */
@@ -194,9 +209,12 @@ export class CheckpointWriter {
     return (row as unknown as { bytes: number }).bytes;
   }
 
-  /** Takes a part, and the request lines in it, off the list. */
+  /** Takes a part, and what lies in it, off the list. */
   removePart(id: number): void {
+    const names = this.#prepare("SELECT DISTINCT app, sid, rid FROM request_lines WHERE part = ?").all(id);
     this.#prepare("DELETE FROM request_lines WHERE part = ?").run(id);
+    for (const name of names as unknown as RequestName[]) this.#requests.recount(name);
+    this.#prepare("DELETE FROM session_rows WHERE part = ?").run(id);
     this.#prepare("DELETE FROM parts WHERE id = ?").run(id);
   }
 

@@ -15,6 +15,8 @@ const applicationId = 0x57656972;
  * - `request_lines.id` grows in the order of arrival: of two lines with the same batch, the higher id wins.
  * - `request_lines.batches` holds pairs of float64, little endian: batch index, hash.
  * - `replayed_rows` is filled only by a rebuild, see `src/flush/reindex.ts`.
+ * - `requests.columns` holds the columns that lists show, as JSON: name to [value, t, index].
+ * - `session_rows.offset` counts uncompressed bytes from the start of the part.
  * - Identities lie in one table a day, `identities_20261120`, so that forgetting a day is one DROP TABLE.
  */
 const migrations = [
@@ -62,6 +64,42 @@ const migrations = [
   );
   CREATE INDEX replies_by_age ON replies (at);
   CREATE TABLE replayed_rows (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+  `,
+  // Lines of before are listed without their metadata; `weir reindex` reads it from the parts.
+  `
+  CREATE TABLE requests (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    rid TEXT NOT NULL,
+    first_t REAL NOT NULL,
+    last_t REAL NOT NULL,
+    total REAL NOT NULL,
+    replaced INTEGER NOT NULL,
+    batches INTEGER NOT NULL,
+    missing REAL NOT NULL,
+    complete INTEGER NOT NULL,
+    columns TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX requests_by_name ON requests (app, rid, sid);
+  CREATE INDEX requests_by_time ON requests (app, first_t, sid, rid);
+  CREATE INDEX requests_by_session ON requests (app, sid, first_t, rid);
+  INSERT INTO requests (app, sid, rid, first_t, last_t, total, replaced, batches, missing, complete, columns)
+  SELECT app, sid, rid, min(first_t), max(last_t), max(total), sum(replaced), sum(length(batches) / 16), 0,
+    max(total) >= 0 AND sum(length(batches) / 16) = max(total), '{}'
+  FROM request_lines GROUP BY app, sid, rid;
+  CREATE TABLE session_rows (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    rid TEXT,
+    t REAL NOT NULL,
+    part INTEGER NOT NULL REFERENCES parts (id),
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL
+  );
+  CREATE INDEX session_rows_by_session ON session_rows (app, sid, t, id);
+  CREATE INDEX session_rows_by_part ON session_rows (part);
   `,
 ] as const;
 

@@ -8,12 +8,13 @@
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import type { RowsPlan } from "../index/plan.ts";
 import { ExtentReader } from "./extents.ts";
+import type { FlushTools } from "./flush_tools.ts";
 import type { FlushAnswer, FlushAnswers, FlushProblem, FlushQuestion } from "./flush_messages.ts";
 import { catalogPath, journalDir } from "./layout.ts";
 import { PartWriter } from "./part_writer.ts";
 import { applyRetention } from "./retention.ts";
 import { sweep } from "./unlisted.ts";
-import { type FlushTools, writeFlush } from "./write_flush.ts";
+import { writeFlush } from "./write_flush.ts";
 
 let dataDir = "";
 let tools: FlushTools | undefined;

@@ -14,13 +14,15 @@ import { join } from "node:path";
 import { Catalog, rowDigest } from "../catalog/catalog.ts";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { CatalogError } from "../catalog/schema.ts";
+import { sessionRowFolders } from "../catalog/session_rows.ts";
 import { makeDirectory, syncDirectory } from "../journal/files.ts";
 import { listSegments } from "../journal/segment.ts";
 import { catalogPath, folderOf, journalDir, parsePartName, partitionDay, quarantineDir } from "./layout.ts";
 import type { PartName } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
 import { rowIdentity } from "./row_identity.ts";
-import { eventsBytes, frontBytes, headBytesOf, parseHead } from "./request_line.ts";
+import { eventsBytes, frontBytes, headBytesOf, parseHead, RequestFields } from "./request_line.ts";
+import { sessionRowOf } from "./session_row.ts";
 import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
 import { partsOnDisk } from "./unlisted.ts";
 
@@ -143,20 +145,28 @@ class Rebuild {
     const isRequests = folderOf(path) === requestFolder;
     const rows = isRequests
       ? await this.#addRequests(id, stretch)
-      : await this.#addRows(stretch, { checkpoint, writtenAt });
+      : await this.#addRows(stretch, {
+        ...{ id, checkpoint, writtenAt, ofSessions: sessionRowFolders.includes(folderOf(path)) },
+      });
     this.#writer.finishPart(id, rows, size);
     this.#report.parts++;
     this.#report.rows += rows;
     if (isRequests) this.#report.requests += rows;
   }
 
-  async #addRows(stretch: Stretch, part: { checkpoint: number; writtenAt: number }): Promise<number> {
+  async #addRows(
+    stretch: Stretch,
+    part: { id: number; checkpoint: number; writtenAt: number; ofSessions: boolean },
+  ): Promise<number> {
     const { now, identityKeepMs } = this.#options;
     const isRemembered = part.writtenAt + identityKeepMs + dayMs > now;
     const mayBeReplayed = part.checkpoint > this.#report.checkpoint;
-    let rows = 0;
+    let rows = 0, offset = 0;
     const lines = new LineCutter((line) => {
       rows++;
+      const row = part.ofSessions ? sessionRowOf(line, offset) : undefined;
+      if (row) this.#writer.addSessionRow(part.id, row);
+      offset += line.length + 1;
       const identity = isRemembered ? rowIdentity(line) : undefined;
       if (identity) {
         this.#writer.addIdentity(identity.key, identity.memo);
@@ -187,6 +197,8 @@ class Rebuild {
       at += headBytes + eventsBytes(head.batches) + "]}\n".length;
       const end = await reader.offsetOf(at) ?? stretch.length;
       const [segment, position] = head.journal;
+      const fields = new RequestFields();
+      fields.addHead(bytes, head);
       this.#writer.addRequestLine(part, head, {
         offset,
         length: end - offset,
@@ -197,6 +209,7 @@ class Rebuild {
         replaced: head.replaced,
         through: { segment, offset: position },
         batches: Float64Array.from(head.batches.flatMap(({ index, hash }) => [index, hash])),
+        values: fields.listed(),
       });
     }
   }

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { missingIndexes } from "../base/missing_indexes.ts";
+import { listedColumns, type ListedValues } from "../catalog/listed_requests.ts";
 import { JsonMembers } from "./json_members.ts";
 
-/** At most so many missing indexes are named; `missing_count` says how many there are. */
-export const maxMissingNamed = 1000;
+/** Of a text in a list. */
+export const maxListedCharacters = 1000;
 
 const encoder = new TextEncoder();
 const names = {
@@ -63,6 +65,19 @@ export class RequestFields {
       const source = sources.get(name);
       if (source) this.add(name, { json: members.json(), t: source.t, index: source.index });
     }
+  }
+
+  /** What lists show of them; long texts are cut. */
+  listed(): ListedValues {
+    const values: ListedValues = {};
+    for (const column of listedColumns) {
+      const known = this.#values.get(column);
+      if (known === undefined) continue;
+      const value = JSON.parse(known.json);
+      const listed = typeof value === "string" ? value.slice(0, maxListedCharacters) : value;
+      values[column] = [listed, known.t, known.index];
+    }
+    return values;
   }
 
   /** Name and value, in the order in which the fields were first seen. */
@@ -194,27 +209,6 @@ export function eventsBytes(batches: readonly { bytes: number }[]): number {
   let bytes = -1;
   for (const batch of batches) if (batch.bytes > 0) bytes += batch.bytes + 1;
   return Math.max(bytes, 0);
-}
-
-/**
- * The gaps below the highest index, and up to `total` where it is known.
- * @param indexes Ascending, none twice.
- * @param total Declared number of batches, or -1.
- * @returns the first {@link maxMissingNamed} of them, and how many there are
- */
-export function missingIndexes(indexes: Float64Array, total: number): { missing: number[]; count: number } {
-  const missing: number[] = [];
-  let count = 0, expected = 0;
-  const gap = (end: number): void => {
-    count += Math.max(0, end - expected);
-    for (; expected < end && missing.length < maxMissingNamed; expected++) missing.push(expected);
-  };
-  for (const index of indexes) {
-    gap(index);
-    expected = index + 1;
-  }
-  gap(total);
-  return { missing, count };
 }
 
 /** Which fields stem from which (t, index): mostly all from one. */

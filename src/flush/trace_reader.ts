@@ -4,14 +4,16 @@
  */
 
 import { join } from "node:path";
+import { missingIndexes } from "../base/missing_indexes.ts";
 import type { Catalog, RequestLine } from "../catalog/catalog.ts";
+import { compareKeys } from "../catalog/listed_requests.ts";
 import type { RequestName } from "../catalog/checkpoint.ts";
 import { batchStride, metaStride, type RequestPlan } from "../index/plan.ts";
 import type { TraceIndex } from "../index/trace_index.ts";
 import { segmentPath } from "../journal/segment.ts";
 import { skipBlanks } from "./json_members.ts";
 import { journalDir, parsePartName } from "./layout.ts";
-import { missingIndexes, parseHead, RequestFields } from "./request_line.ts";
+import { parseHead, RequestFields } from "./request_line.ts";
 import { gather, type Stretch, StretchReader } from "./stored_bytes.ts";
 
 /** A flush or retention may move what is being looked for; then it is looked up again, so many times. */
@@ -27,8 +29,8 @@ const comma = encoder.encode(",");
 /** Where {@link TraceReader} looks. */
 export interface TraceSources {
   readonly dataDir: string;
-  readonly indexes: { readonly traces: Pick<TraceIndex, "get" | "session"> };
-  readonly catalog: Pick<Catalog, "requestLines" | "sessionRids">;
+  readonly indexes: { readonly traces: Pick<TraceIndex, "get" | "requestsOf"> };
+  readonly catalog: Pick<Catalog, "requestLines" | "requests">;
 }
 
 /** One batch of a request. */
@@ -50,10 +52,14 @@ export class TraceReader {
     this.#sources = sources;
   }
 
-  /** The request ids of a session: those in parts by their time, then those that only the journal holds. */
+  /** The request ids of a session by the time of their first entry: in the same order before and after a flush. */
   rids(app: string, sid: string): string[] {
     const { catalog, indexes } = this.#sources;
-    return [...new Set([...catalog.sessionRids(app, sid), ...indexes.traces.session(app, sid)])];
+    const times = new Map(catalog.requests.ofSession(app, sid).map(({ rid, firstT }) => [rid, firstT]));
+    for (const { rid, firstT } of indexes.traces.requestsOf(app, sid)) {
+      times.set(rid, Math.min(firstT, times.get(rid) ?? Infinity));
+    }
+    return [...times].map(([rid, t]) => ({ t, sid, rid })).sort(compareKeys).map(({ rid }) => rid);
   }
 
   /** The requests of a session, one after the other. Their events are read when asked for. */
@@ -94,6 +100,8 @@ export class TraceReader {
       batches: [...batches.values()].sort((a, b) => a.index - b.index),
       total: Math.max(open?.total ?? -1, ...lines.map((line) => line.total)),
       replaced: lines.reduce((sum, line) => sum + line.replaced, open?.replaced ?? 0),
+      firstT: Math.min(open?.firstT ?? Infinity, ...lines.map((line) => line.firstT)),
+      lastT: Math.max(open?.lastT ?? -Infinity, ...lines.map((line) => line.lastT)),
       again: () => this.readRequest(name),
     });
   }
@@ -104,6 +112,8 @@ interface Gathered {
   readonly batches: readonly StoredBatch[];
   readonly total: number;
   readonly replaced: number;
+  readonly firstT: number;
+  readonly lastT: number;
   /** Looks the request up anew. */
   readonly again: () => Promise<StoredRequest | undefined>;
 }
@@ -126,10 +136,13 @@ export class StoredRequest {
   readonly complete: boolean;
   /** Batches that were replaced by others with the same index. */
   readonly replaced: number;
+  /** Time of the first and of the last entry, ms since the epoch. */
+  readonly firstT: number;
+  readonly lastT: number;
   readonly #again: Gathered["again"];
 
   constructor({ app, sid, rid }: RequestName, gathered: Gathered) {
-    const { fields, batches, total, replaced, again } = gathered;
+    const { fields, batches, total, replaced, firstT, lastT, again } = gathered;
     this.app = app;
     this.sid = sid;
     this.rid = rid;
@@ -139,6 +152,8 @@ export class StoredRequest {
     this.batches = batches;
     this.total = total;
     this.replaced = replaced;
+    this.firstT = firstT;
+    this.lastT = lastT;
     const { missing, count } = missingIndexes(Float64Array.from(batches, ({ index }) => index), total);
     this.missing = missing;
     this.missingCount = count;

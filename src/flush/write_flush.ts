@@ -8,26 +8,18 @@
 import { join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
+import { sessionRowFolders } from "../catalog/session_rows.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
 import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
 import { diskErrorOr } from "./disk_probe.ts";
-import type { ExtentReader } from "./extents.ts";
-import { type Compression, folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
+import type { FlushTools } from "./flush_tools.ts";
+import { folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
-import type { PartWriter } from "./part_writer.ts";
 import { rowIdentity } from "./row_identity.ts";
+import { sessionRowOf } from "./session_row.ts";
 import { writeRequest } from "./write_request.ts";
 
 const rowShape = { stride: rowExtentStride, first: 0 };
-
-/** What a flush works with. */
-export interface FlushTools {
-  readonly dataDir: string;
-  readonly compression: Compression;
-  readonly writer: CheckpointWriter;
-  readonly extents: ExtentReader;
-  readonly parts: PartWriter;
-}
 
 /** What a flush wrote. */
 export interface FlushReport {
@@ -94,14 +86,19 @@ class Flush {
     const { parts, writer } = this.#tools;
     let rows = 0;
     for (let i = 3; i < extents.length; i += rowExtentStride) rows += extents[i];
-    this.#writePart(partition, () => {
+    const ofSessions = sessionRowFolders.includes(folderOf(partition));
+    this.#writePart(partition, (part) => {
+      let offset = 0;
       const lines = new LineCutter((line) => {
         const identity = rowIdentity(line);
         if (identity) writer.addIdentity(identity.key, identity.memo);
+        const row = ofSessions ? sessionRowOf(line, offset) : undefined;
+        if (row) writer.addSessionRow(part, row);
+        offset += line.length + 1;
       });
       this.#tools.extents.read(extents, rowShape, (bytes, i) => {
         parts.write(bytes);
-        if (extents[i * rowExtentStride + 4] > 0) lines.push(bytes);
+        if (ofSessions || extents[i * rowExtentStride + 4] > 0) lines.push(bytes);
       });
       return rows;
     });

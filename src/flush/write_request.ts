@@ -3,11 +3,12 @@
  * @module
  */
 
+import { unionOf } from "../catalog/listed_requests.ts";
 import { batchStride, metaStride, type RequestPlan } from "../index/plan.ts";
 import type { ExtentReader } from "./extents.ts";
+import type { FlushTools } from "./flush_tools.ts";
 import { skipBlanks } from "./json_members.ts";
 import { type BatchSummary, formatHead, RequestFields } from "./request_line.ts";
-import type { FlushTools } from "./write_flush.ts";
 
 const comma = new Uint8Array([0x2c]);
 const lineEnd = new TextEncoder().encode("]}\n");
@@ -61,6 +62,7 @@ export function writeRequest(request: RequestPlan, part: number, tools: FlushToo
     replaced,
     through,
     batches: pairsOf(batches),
+    values: fields.listed(),
   });
 }
 
@@ -110,15 +112,6 @@ function pairsOf(batches: readonly BatchSummary[]): Float64Array {
   const pairs = new Float64Array(batches.length * 2);
   batches.forEach(({ index, hash }, i) => pairs.set([index, hash], i * 2));
   return pairs;
-}
-
-/** All indexes of several lists of index and hash, ascending, none twice. */
-function unionOf(lists: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(lists.reduce((sum, list) => sum + list.length / 2, 0));
-  let count = 0;
-  for (const list of lists) for (let i = 0; i < list.length; i += 2) all[count++] = list[i];
-  all.sort();
-  return all.filter((index, i) => i === 0 || index !== all[i - 1]);
 }
 
 function lastPlace(request: RequestPlan): { segment: number; offset: number } {

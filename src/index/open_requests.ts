@@ -73,7 +73,8 @@ export class OpenRequests {
     const request = this.names.add(name, session);
     const { rows } = this.names;
     // Whether parts hold its metadata is not asked: a request that was written once is rarely written without.
-    rows.setInt(request, requestInt.flags, flushed?.size ? requestFlag.metaSeen : 0);
+    const flags = (flushed?.size ? requestFlag.metaSeen : 0) | (flushed ? requestFlag.inParts : 0);
+    rows.setInt(request, requestInt.flags, flags);
     rows.setInt(request, requestInt.stored, flushed?.size ?? 0);
     rows.setInt(request, requestInt.pending, 0);
     rows.setInt(request, requestInt.placed, 0);

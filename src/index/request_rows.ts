@@ -72,6 +72,8 @@ export const requestFlag = {
   open: 16,
   /** Waits among the complete ones. */
   complete: 32,
+  /** Parts hold something of it. */
+  inParts: 64,
 } as const;
 
 const sessionInt = { hash: 0, nextInBucket: 1, firstRequest: 2, lastRequest: 3 } as const;
@@ -167,6 +169,11 @@ export class RequestRows {
   nameOf(row: number): RequestName {
     const session = this.rows.int(row, requestInt.session);
     return { app: this.#apps[session], sid: this.#sids[session], rid: this.#rids[row] };
+  }
+
+  /** The sessions of an app that have requests here. */
+  *sessionsOf(app: string): Generator<number, void, undefined> {
+    for (let row = 0; row < this.#apps.length; row++) if (this.#apps[row] === app) yield row;
   }
 
   /** The rows of a session's requests, in the order in which they came. */

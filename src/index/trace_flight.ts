@@ -149,7 +149,7 @@ export class TraceFlight {
       }
       record = before;
     }
-    this.#open.setFlag(request, requestFlag.metaSeen);
+    this.#open.setFlag(request, requestFlag.metaSeen | requestFlag.inParts);
     this.#notInFlush(request);
     this.#open.queues.setComplete(request, this.#open.isComplete(request));
   }

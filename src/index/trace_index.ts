@@ -24,6 +24,16 @@ export interface HeldTrace {
   readonly row: number;
 }
 
+/** A request of which the journal holds something. */
+export interface OpenRequest {
+  readonly sid: string;
+  readonly rid: string;
+  /** Time of the first entry of what the journal holds, ms since the epoch. */
+  readonly firstT: number;
+  /** Do parts hold something of it, too? */
+  readonly inParts: boolean;
+}
+
 /** The requests that have records which no part holds yet. */
 export class TraceIndex {
   readonly #open: OpenRequests;
@@ -132,14 +142,21 @@ export class TraceIndex {
     return request === none ? undefined : this.#read(request);
   }
 
-  /** The request ids of a session of which the journal holds something, in the order in which they came. */
-  session(app: string, sid: string): string[] {
+  /** The requests of an app, or of one of its sessions, of which the journal holds something. */
+  *requestsOf(app: string, sid?: string): Generator<OpenRequest, void, undefined> {
     const { names } = this.#open;
-    return names.ofSession(names.findSession(app, sid))
-      .filter((request) =>
-        names.rows.int(request, requestInt.placed) + names.rows.int(request, requestInt.inFlush) > 0
-      )
-      .map((request) => names.nameOf(request).rid);
+    const sessions = sid === undefined ? names.sessionsOf(app) : [names.findSession(app, sid)];
+    for (const session of sessions) {
+      for (const request of names.ofSession(session)) {
+        if (this.#holds(request)) yield this.#describe(request);
+      }
+    }
+  }
+
+  /** One of them. */
+  find(app: string, sid: string, rid: string): OpenRequest | undefined {
+    const request = this.#open.find({ app, sid, rid });
+    return request === none || !this.#holds(request) ? undefined : this.#describe(request);
   }
 
   /** Adds the segments that records lie in. */
@@ -150,6 +167,21 @@ export class TraceIndex {
   /** Requests in memory and what they cost. */
   size(): IndexSize {
     return { entries: this.#open.names.count, bytes: this.#open.bytes };
+  }
+
+  #holds(request: number): boolean {
+    const { rows } = this.#open.names;
+    return rows.int(request, requestInt.placed) + rows.int(request, requestInt.inFlush) > 0;
+  }
+
+  #describe(request: number): OpenRequest {
+    const { names } = this.#open;
+    const { sid, rid } = names.nameOf(request);
+    const firstT = Math.min(
+      names.rows.number(request, requestNumber.firstT),
+      this.#flight.countsOf(request)?.firstT ?? Infinity,
+    );
+    return { sid, rid, firstT, inParts: this.#open.hasFlag(request, requestFlag.inParts) };
   }
 
   #isRepeat(request: number, place: TracePlace): boolean {

@@ -51,7 +51,7 @@ Deno.test("CheckpointWriter.rollback() leaves nothing of a checkpoint", async ()
     const line = { offset: 0, length: 10, headBytes: 5, firstT: 1, lastT: 2, total: -1, replaced: 0 };
     const through = { segment: 1, offset: 20 };
     writer.addRequestLine(id, { app: "a", sid: "s", rid: "r" }, {
-      ...{ ...line, through, batches: Float64Array.of(0, 281474976710655, 2 ** 40, 7) },
+      ...{ ...line, through, batches: Float64Array.of(0, 281474976710655, 2 ** 40, 7), values: {} },
     });
     if (isLast) writer.commit({ checkpoint: 5, flushId: "f" });
     else writer.rollback();
@@ -68,7 +68,7 @@ Deno.test("CheckpointWriter.rollback() leaves nothing of a checkpoint", async ()
       isLast ? new Map([[0, 281474976710655], [2 ** 40, 7]]) : undefined,
     );
     assertEquals(catalog.flushedThrough("a", "s", "r"), isLast ? through : undefined);
-    assertEquals(catalog.sessionRids("a", "s"), isLast ? ["r"] : []);
+    assertEquals(catalog.requests.ofSession("a", "s"), isLast ? [{ rid: "r", firstT: 1 }] : []);
     assertEquals(catalog.lastFlush(), isLast ? "f" : "");
   }
 });

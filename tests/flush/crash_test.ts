@@ -58,7 +58,8 @@ async function stateOf(dataDir: string): Promise<unknown> {
       requests: ["R", "X", "C1", "C2"].map((rid) =>
         catalog.requestLines("a", "S", rid).map((line) => ({ ...line, id: 0 }))
       ),
-      rids: catalog.sessionRids("a", "S"),
+      rids: catalog.requests.ofSession("a", "S"),
+      listed: ["R", "X", "C1", "C2"].map((rid) => catalog.requests.find({ app: "a", sid: "S", rid })),
     };
   } finally {
     catalog.close();

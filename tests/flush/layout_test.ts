@@ -50,9 +50,11 @@ Deno.test("partFolders names every folder of parts, and none of users' files", (
       "groups",
       "mails",
       "profiles",
+      "recordings",
       "replays",
       "sessions",
       "traces",
+      "visits",
     ],
   ]);
 });

@@ -1,11 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { maxMissingNamed, missingIndexes } from "../../src/base/missing_indexes.ts";
 import {
   eventsBytes,
   formatHead,
   frontBytes,
   headBytesOf,
-  maxMissingNamed,
-  missingIndexes,
   parseHead,
   RequestFields,
   type RequestSummary,

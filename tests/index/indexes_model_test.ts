@@ -9,7 +9,7 @@ import { MemoryCatalog } from "./memory_catalog.ts";
 import { MemoryJournal } from "./memory_journal.ts";
 import { type NaiveRow, NaiveRows } from "./naive_rows.ts";
 import { type NaiveCounts, type NaiveRecord, NaiveTraces } from "./naive_traces.ts";
-import { addBatch, addMeta, addReply, addRow, day, identityOf, unitOf } from "./units.ts";
+import { addBatch, addMeta, addReply, addRow, day, identityOf, ridsOf, unitOf } from "./units.ts";
 
 const sids = ["S", "T"];
 const rids = ["r0", "r1", "r2"];
@@ -337,7 +337,7 @@ class Pair {
 
   #compareSession(sid: string): void {
     const here = rids.filter((rid) => this.traces.read(sid, rid) !== undefined);
-    assertEquals(this.indexes.traces.session("a", sid).sort(), here);
+    assertEquals(ridsOf(this.indexes.traces, "a", sid).sort(), here);
     for (const rid of rids) {
       const found = this.indexes.traces.get("a", sid, rid);
       const expected = this.traces.read(sid, rid);

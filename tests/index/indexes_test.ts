@@ -4,7 +4,7 @@ import { frameHeaderBytes, type TracePlace, Unit } from "../../src/base/record.t
 import { Indexes, type IndexLimits } from "../../src/index/indexes.ts";
 import { unpackRequests } from "../../src/index/packed_requests.ts";
 import { MemoryCatalog } from "./memory_catalog.ts";
-import { addBatch, addMeta, addReply, addRow, identityOf, unitOf } from "./units.ts";
+import { addBatch, addMeta, addReply, addRow, identityOf, ridsOf, unitOf } from "./units.ts";
 
 const limits: IndexLimits = { idleMs: 1000, maxRequests: 100, maxIndexBytes: 1e9, idempotencyKeepMs: 1000 };
 
@@ -112,7 +112,7 @@ Deno.test("Indexes.place() takes records that were added after the reservation",
   addReply(unit, "key", 0);
   indexes.place(unit, { segment: 1, offset: 24 });
   assertEquals(indexes.reply("key")?.status, 202);
-  assertEquals(indexes.traces.session("a", "S"), ["r"]);
+  assertEquals(ridsOf(indexes.traces, "a", "S"), ["r"]);
   assertEquals(indexes.heldSegments(), new Set([1]));
 });
 
@@ -222,7 +222,7 @@ Deno.test("Indexes.replay() takes traces only from before the checkpoint, and no
   });
   const payload = unit.writer.view().slice(frameHeaderBytes);
   assertEquals(indexes.replay({ segment: 1, offset: 24 }, payload, { rows: false }), 1);
-  assertEquals(indexes.traces.session("a", "S"), ["open"]);
+  assertEquals(ridsOf(indexes.traces, "a", "S"), ["open"]);
   assertEquals(indexes.known(identityOf("x").key), undefined);
   assertEquals(indexes.reply("key"), undefined);
   assertEquals(indexes.replay({ segment: 2, offset: 24 }, payload, { rows: true }), 5);

@@ -5,7 +5,7 @@ import type { RequestPlan } from "../../src/index/plan.ts";
 import type { DueOptions } from "../../src/index/trace_flight.ts";
 import { TraceIndex } from "../../src/index/trace_index.ts";
 import { MemoryCatalog } from "./memory_catalog.ts";
-import { addBatch, addMeta, type TraceSpec, unitOf } from "./units.ts";
+import { addBatch, addMeta, ridsOf, type TraceSpec, unitOf } from "./units.ts";
 
 const everything: DueOptions = {
   mode: "all",
@@ -299,9 +299,9 @@ Deno.test("TraceIndex keeps apart apps, sessions and requests whose names run to
   const bench = new Bench();
   const names = [["ab", "c", "d"], ["a", "bc", "d"], ["a", "b", "cd"], ["a", "b", "c"]];
   for (const [app, sid, rid] of names) bench.batch({ app, sid, rid, index: 0, t: 1, content: 0 });
-  for (const [app, sid, rid] of names) assertEquals(bench.index.session(app, sid).includes(rid), true);
-  assertEquals(bench.index.session("a", "b"), ["cd", "c"]);
-  assertEquals(bench.index.session("a", "nobody"), []);
+  for (const [app, sid, rid] of names) assertEquals(ridsOf(bench.index, app, sid).includes(rid), true);
+  assertEquals(ridsOf(bench.index, "a", "b"), ["cd", "c"]);
+  assertEquals(ridsOf(bench.index, "a", "nobody"), []);
   assertEquals(bench.index.size().entries, 4);
 });
 

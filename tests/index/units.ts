@@ -12,6 +12,7 @@ import {
   rowPlace,
   Unit,
 } from "../../src/base/record.ts";
+import type { TraceIndex } from "../../src/index/trace_index.ts";
 
 /** A row to add; two rows with the same `identity` object are one row's records. */
 export interface RowSpec {
@@ -130,4 +131,9 @@ export function unitOf(fill: (unit: Unit) => void): Unit {
   const unit = new Unit();
   fill(unit);
   return unit;
+}
+
+/** The request ids of a session of which the journal holds something, in the order in which they came. */
+export function ridsOf(traces: Pick<TraceIndex, "requestsOf">, app: string, sid: string): string[] {
+  return [...traces.requestsOf(app, sid)].map(({ rid }) => rid);
 }
