@@ -63,6 +63,8 @@ export class Daemon {
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #started: Promise<void> | undefined;
   #stopping: Promise<StopResult> | undefined;
+  /** What dialects have started. */
+  readonly #running = new AsyncDisposableStack();
 
   constructor(options: DaemonOptions) {
     this.#log = options.log;
@@ -117,11 +119,12 @@ export class Daemon {
       now: this.#clock.now(),
     });
     const authority = new ConfiguredAuthority(() => this.#config.auth, this.#clock);
-    const route = createRouter({
-      dialects: createDialects(authority),
-      house: this.#house(this.#store, salts),
-      ingest,
-    });
+    const dialects = createDialects(authority);
+    const house = this.#house(this.#store, salts);
+    for (const dialect of dialects) {
+      if (dialect.start !== undefined) this.#running.use(await dialect.start(house));
+    }
+    const route = createRouter({ dialects, house, ingest });
     this.#server = Deno.serve(
       { hostname: server.host, port: server.port, onListen: () => {} },
       (request, info) => route(request, (info.remoteAddr as Deno.NetAddr).hostname),
@@ -166,6 +169,7 @@ export class Daemon {
     return result;
   }
 
+    await this.#running.disposeAsync();
   #house(store: Store, salts: SaltStore): House {
     const config = (): Config => this.#config;
     return {

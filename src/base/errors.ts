@@ -50,6 +50,12 @@ export const errorTable = {
     "info",
     true,
     "No byte came for limits.stall_timeout_ms, or the body took too long as a whole.",
+  invalid_directory: row(
+    403,
+    "info",
+    false,
+    "The directory leads out of trace_files.root, or cannot be one: a file is in its way, or its name is unfit.",
+  ),
   ),
   body_too_large: row(413, "info", false, "Split the body, or raise the limit that the message names."),
   unsupported_media_type: row(
@@ -58,6 +64,9 @@ export const errorTable = {
     false,
     "Send application/json, or application/x-ndjson where it is taken.",
   ),
+  is_a_directory: row(409, "info", false, "A directory has the file's name; nothing was written."),
+  duplicate_path: row(409, "info", false, "An earlier file of the same batch goes to the same place."),
+  file_too_large: row(413, "info", false, "Split the file, or raise trace_files.max_file_bytes."),
   unsupported_encoding: row(415, "info", false, "Use gzip, deflate, br, zstd or no Content-Encoding."),
   overloaded: row(503, "warn", true, "More is in flight than limits.* allow; wait as Retry-After says."),
   draining: row(503, "info", true, "The daemon is stopping; another one or a later try will take it."),

@@ -17,6 +17,10 @@ export const faultPlaces = {
   "flush.part_written": "a part is written under its temporary name",
   "flush.renamed": "all parts have their names, the catalog does not know them",
   "flush.committed": "the catalog lists the parts, old segments are still there",
+  "trace_files.made": "a trace file's temporary file is made, nothing is in it",
+  "trace_files.written": "a trace file is written under its temporary name, not yet synced",
+  "trace_files.synced": "a trace file is synced, and has no name of its own yet",
+  "trace_files.renamed": "a trace file has its name, its directory is not yet synced",
   "recover.frame": "a frame was read back at start",
   "recover.done": "the journal was read back, nothing is served yet",
 } as const;

@@ -101,6 +101,32 @@ export interface Metrics {
   counter(name: Names<"counter">): Counter;
   gauge(name: Names<"gauge">): Gauge;
   histogram(name: Names<"histogram">): Histogram;
+  weir_trace_files_total: {
+    type: "counter",
+    help: "Trace files that were to be written, by what became of them: written, or the code of the error",
+    labels: ["outcome"],
+  },
+  weir_trace_file_bytes_total: { type: "counter", help: "Bytes of trace files written" },
+  weir_trace_file_batches_total: {
+    type: "counter",
+    help: "Batches of trace files, by result: all, some or none of their files were written",
+    labels: ["result"],
+  },
+  weir_trace_file_batch_seconds: {
+    type: "histogram",
+    help: "From the last byte of a batch of trace files to its last file on the disk, in seconds",
+    buckets: seconds,
+  },
+  weir_trace_files_removed_total: {
+    type: "counter",
+    help: "Trace files removed by retention, by reason: age or count",
+    labels: ["reason"],
+  },
+  weir_sessions_total: {
+    type: "counter",
+    help: "Sessions by what happened: opened, started (session_start written here), ended, reopened",
+    labels: ["event"],
+  },
 }
 
 /** All metrics of {@link metricTable}, in a registry of their own. */

@@ -227,6 +227,35 @@ const sessions = section("Sessions of analytics events", {
 const redis = section("Sharing sessions and identities between daemons", {
   url: textField("Address of Redis, redis:// or rediss://; empty for a daemon by itself", {
     wanted: "empty, or an address that begins with redis:// or rediss://",
+const traceFiles = section("Trace files: text and JSON written as they are, each to its own path", {
+  root: textField("Folder of trace files; relative to data_dir", { ...path, fallback: "files" }),
+  max_batch_size: integer("Files in one batch; past it 400", { min: 1, max: 100_000, fallback: 100 }),
+  max_body_bytes: size("Bytes of one body after decoding; past it 413", {
+    min: 1,
+    max: giB,
+    fallback: 20 * miB,
+  }),
+  max_file_bytes: size("Bytes of one file; a larger one is refused, the others of its batch are not", {
+    min: 1,
+    max: giB,
+    fallback: 8 * miB,
+  }),
+  names: choice(
+    "A file name with a path in it: strict refuses that file; basename takes its last segment for the name",
+    { words: ["strict", "basename"], fallback: "strict" },
+  ),
+  max_trace_files: integer("Files kept in one directory, the oldest go first; 0 keeps all", {
+    min: 0,
+    max: 100_000_000,
+    fallback: 0,
+  }),
+  max_file_age_ms: integer("Files older than this are removed; 0 keeps them", {
+    min: 0,
+    max: maxSpanMs,
+    fallback: 0,
+  }),
+});
+
     pattern: /^$|^rediss?:\/\/\S+$/,
     secret: true,
     fallback: "",
@@ -335,3 +364,4 @@ export type AppConfig = Config["auth"]["apps"][number];
 export function defaultConfig(): Config {
   return configSchema.parse({});
 }
+  trace_files: traceFiles,

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import type { IdSource } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
@@ -124,6 +125,31 @@ export interface IngestRoute {
 /** A route that answers from what is stored. */
 export interface ReadRoute {
   readonly method: "GET";
+/** One request of a {@link DirectRoute} on its way. */
+export interface DirectIngest {
+  /** Bytes that are held of the rows so far. */
+  readonly heldBytes: number;
+  /** Takes rows as they close. The body may still turn out to be bad, so nothing may be stored yet. */
+  take(window: RowWindow): void;
+  /**
+   * The body closed well-formed: stores what was taken. The reply is sent once that is safe.
+   * @throws WeirError when the request is refused as a whole; nothing may be stored then
+   */
+  finish(body: ClosedBody): Promise<Reply>;
+}
+
+/** A route that takes rows and stores them by itself, beside the journal. */
+export interface DirectRoute {
+  readonly method: "POST";
+  readonly path: string;
+  shape(config: Config): BodyShape;
+  /**
+   * Begins a request: looks at headers and path.
+   * @throws WeirError
+   */
+  begin(inbound: Inbound, services: Services): DirectIngest | Promise<DirectIngest>;
+}
+
   readonly path: string;
   /** @throws WeirError */
   answer(inbound: Inbound, services: Services): Response | Promise<Response>;
@@ -132,8 +158,24 @@ export interface ReadRoute {
 /** One wire protocol. */
 export interface Dialect {
   readonly name: string;
+/** What is said of an error to the client. */
+export interface ErrorFacts {
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** Undefined for most. */
+  readonly details: unknown;
+}
+
   readonly ingest: readonly IngestRoute[];
   readonly read: readonly ReadRoute[];
   /** Gives an error the form that the dialect's clients know. @default the common error body */
-  errorBody?(error: { status: number; code: string; message: string; retryable: boolean }): unknown;
+  errorBody?(error: ErrorFacts): unknown;
 }
+  readonly direct?: readonly DirectRoute[];
+  /**
+   * Makes ready what the routes need, before the first request; what it gives is disposed of after the last one.
+   * @throws whatever makes it impossible to start
+   */
+  start?(services: Services): Promise<AsyncDisposable>;

@@ -7,7 +7,7 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { errorTable, toWeirError, WeirError } from "../base/errors.ts";
 import { describeError } from "../base/log.ts";
-import type { Dialect, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
+import type { Dialect, DirectRoute, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
 import { clientIp, TrustedProxies } from "./client_ip.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { House } from "./house.ts";
@@ -33,7 +33,7 @@ export type Fetch = (request: Request, remote: string) => Response | Promise<Res
 
 interface Place {
   readonly dialect: Dialect;
-  readonly route: IngestRoute | ReadRoute;
+  readonly route: IngestRoute | DirectRoute | ReadRoute;
 }
 
 type Env = { Bindings: { remote: string } };

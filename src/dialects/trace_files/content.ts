@@ -1,0 +1,56 @@
+/**
+ * From `traceData` to the bytes of a file: a text as it is, every other JSON value with an indent of 2.
+ * @module
+ */
+
+import { WeirError } from "../../base/errors.ts";
+import { textHoldsLoneSurrogate } from "../well_formed.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * The bytes of the file.
+ * @param value Any JSON value but null.
+ * @param maxBytes What one file may have.
+ * @throws WeirError `file_too_large`, `ill_formed_text`
+ */
+export function fileContent(value: unknown, maxBytes: number): Uint8Array {
+  const text = typeof value === "string" ? wellFormed(value) : indented(value, maxBytes);
+  // A UTF-16 unit is at least one byte.
+  if (text.length > maxBytes) throw tooLarge(maxBytes);
+  const bytes = encoder.encode(text);
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw illFormed();
+  return text;
+}
+
+/** The indent grows with depth: 1 MiB of brackets could become a file of hundreds, which is found out before. */
+function indented(value: unknown, maxBytes: number): string {
+  if (indentBytes(value, 0, maxBytes) > maxBytes) throw tooLarge(maxBytes);
+  const text = JSON.stringify(value, undefined, 2);
+  if (textHoldsLoneSurrogate(text)) throw illFormed();
+  return text;
+}
+
+/** Bytes of line breaks and indents alone, or some number above `max`. Bodies have a limit on depth. */
+function indentBytes(value: unknown, depth: number, max: number): number {
+  if (value === null || typeof value !== "object") return 0;
+  const items = Array.isArray(value) ? value : Object.values(value);
+  let bytes = items.length * (1 + 2 * (depth + 1));
+  for (let i = 0; i < items.length && bytes <= max; i++) {
+    bytes += indentBytes(items[i], depth + 1, max - bytes);
+  }
+  return bytes;
+}
+
+function tooLarge(maxBytes: number): WeirError {
+  return new WeirError("file_too_large", `The file is too large: the limit is ${maxBytes} bytes`);
+}
+
+function illFormed(): WeirError {
+  return new WeirError("ill_formed_text", "The text is not well-formed: it holds half a surrogate pair");
+}

@@ -1,0 +1,140 @@
+/**
+ * Writing a file so that its path shows the old content or the new one, whole, at every moment: a temporary file
+ * in the same directory, fsync, rename, fsync of the directory.
+ * @module
+ */
+
+import { WeirError } from "../../base/errors.ts";
+import { type FaultPlace, faultPoint } from "../../base/faults.ts";
+import { errorCode, isDiskFull, writeAll } from "../../journal/files.ts";
+import type { FileRoot, RealDirectory } from "./file_root.ts";
+import { temporaryName } from "./names.ts";
+import { Places, Turns } from "./turns.ts";
+
+/** Files written at once, of all requests. */
+const maxWriters = 64;
+
+/** One file that is to be written. */
+export interface FileToWrite {
+  readonly directory: RealDirectory;
+  /** A name that was found fit. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Writes files below one root. */
+export class FileWriter {
+  readonly #root: FileRoot;
+  readonly #isDurable: boolean;
+  readonly #turns = new Turns();
+  readonly #places = new Places(maxWriters);
+  readonly #passed: (place: FaultPlace) => void;
+
+  /**
+   * @param options.isDurable Is everything synced before it counts as written?
+   * @param options.passed Called on the way, so that a test can step in. @default faultPoint
+   */
+  constructor(
+    root: FileRoot,
+    { isDurable, passed = faultPoint }: { isDurable: boolean; passed?: (place: FaultPlace) => void },
+  ) {
+    this.#root = root;
+    this.#isDurable = isDurable;
+    this.#passed = passed;
+  }
+
+  /** Writers of one path that work or wait; for tests. */
+  get busyPaths(): number {
+    return this.#turns.size;
+  }
+
+  /** What is the same for all spellings of one path. */
+  keyOf({ directory, name }: Pick<FileToWrite, "directory" | "name">): string {
+    const path = `${directory.path}/${name}`;
+    return this.#root.foldsCase ? path.normalize("NFC").toLowerCase() : path;
+  }
+
+  /**
+   * Gives the file its content. It is safe once {@link sync} of its directory has resolved as well.
+   * @throws WeirError; the path shows what it showed before
+   */
+  async write(file: FileToWrite): Promise<void> {
+    try {
+      await this.exclusively(file, () => this.#places.take(() => this.#replace(file)));
+    } catch (error) {
+      throw writeError(error);
+    }
+  }
+
+  /** Runs `work` while nobody writes this path. */
+  exclusively<T>(file: Pick<FileToWrite, "directory" | "name">, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(this.keyOf(file), work);
+  }
+
+  /**
+   * Makes the names in a directory durable.
+   * @throws WeirError
+   */
+  async sync({ path, device, inode }: RealDirectory): Promise<void> {
+    if (!this.#isDurable) return;
+    try {
+      using directory = await Deno.open(path);
+      const { dev, ino } = await directory.stat();
+      if (dev !== device || ino !== inode) throw swapped();
+      await directory.sync();
+    } catch (error) {
+      throw writeError(error);
+    }
+  }
+
+  /**
+   * The temporary file is proven to lie in the directory before anything is written to it. From then on nobody who
+   * swaps the directory for a link can lead the content elsewhere: it goes to the open file, and the rename finds no
+   * such temporary file behind the link. A link that has the file's own name is replaced, not followed.
+   */
+  async #replace({ directory, name, bytes }: FileToWrite): Promise<void> {
+    const temporary = `${directory.path}/${temporaryName()}`;
+    const file = await Deno.open(temporary, { write: true, createNew: true });
+    try {
+      using _ = file;
+      this.#passed("trace_files.made");
+      if (!await this.#root.isAt(temporary, await file.stat())) throw swapped();
+      await writeAll(file, bytes);
+      this.#passed("trace_files.written");
+      if (this.#isDurable) await file.sync();
+      this.#passed("trace_files.synced");
+      if (!await this.#root.isStill(directory)) throw swapped();
+      await Deno.rename(temporary, `${directory.path}/${name}`);
+    } catch (error) {
+      await removeIfThere(temporary);
+      throw error;
+    }
+    this.#passed("trace_files.renamed");
+  }
+}
+
+/** What a write ran into, in words that name no path. */
+export function writeError(error: unknown): WeirError {
+  if (error instanceof WeirError) return error;
+  const code = errorCode(error);
+  if (isDiskFull(error)) {
+    return new WeirError("storage_full", "The disk is full", { cause: error, retryAfterS: 5 });
+  }
+  if (code === "EISDIR" || code === "ENOTEMPTY" || code === "EEXIST") {
+    return new WeirError("is_a_directory", "A directory has this name", { cause: error });
+  }
+  return new WeirError("write_failed", `Failed to write trace file: ${code}`, { cause: error });
+}
+
+function swapped(): WeirError {
+  return new WeirError("invalid_directory", "Invalid output path");
+}
+
+/** A temporary file that cannot be removed now is removed by the next start. */
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Writes the files of one request: each directory found once, each path written once, some files at a time, one
+ * sync for each directory at the end.
+ * @module
+ */
+
+import { WeirError } from "../../base/errors.ts";
+import type { RealDirectory } from "./file_root.ts";
+import { writeError } from "./file_writer.ts";
+import type { Item } from "./item.ts";
+import type { TraceFileStore } from "./store.ts";
+
+/** Files of one request that are written at once. */
+const maxAtOnce = 16;
+
+/** What became of one file. */
+export interface Written {
+  readonly index: number;
+  readonly fileName: string;
+  /** Relative to the root; undefined when it is not written. */
+  readonly path: string | undefined;
+  readonly bytes: number;
+  readonly problem: WeirError | undefined;
+}
+
+/** A file on its way. */
+interface Placed {
+  readonly item: Item;
+  readonly directory: RealDirectory;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Writes what can be written; what cannot is told in its place, and costs no other file.
+ * @param directoryOf Where an item belongs, as the client names it.
+ * @returns one for each item, in their order; a file that is told to be written is safe
+ */
+export async function writeItems(
+  items: readonly Item[],
+  directoryOf: (item: Item) => string,
+  store: TraceFileStore,
+): Promise<Written[]> {
+  const placed = await place(items, directoryOf, store);
+  const waiting = placed.values();
+  const work = async (): Promise<void> => {
+    for (const { item, directory, bytes } of waiting) {
+      try {
+        await store.writer.write({ directory, name: item.fileName, bytes });
+      } catch (error) {
+        item.problem = writeError(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(maxAtOnce, placed.length) }, work));
+  await syncDirectories(placed, store);
+  const byItem = new Map(placed.map((file) => [file.item, file]));
+  return items.map((item) => written(item, byItem.get(item)));
+}
+
+function written({ index, fileName, problem }: Item, file: Placed | undefined): Written {
+  if (file === undefined || problem !== undefined) {
+    return { index, fileName, path: undefined, bytes: 0, problem };
+  }
+  const { relative } = file.directory;
+  const path = relative === "" ? fileName : `${relative}/${fileName}`;
+  return { index, fileName, path, bytes: file.bytes.length, problem };
+}
+
+/** Finds the directory of each item; of several with one target, the first one keeps it. */
+async function place(
+  items: readonly Item[],
+  directoryOf: (item: Item) => string,
+  store: TraceFileStore,
+): Promise<Placed[]> {
+  const found = new Map<string, RealDirectory | WeirError>();
+  const targets = new Set<string>();
+  const placed: Placed[] = [];
+  for (const item of items) {
+    const { bytes } = item;
+    if (bytes === undefined) continue;
+    item.bytes = undefined;
+    const named = directoryOf(item);
+    const directory = found.get(named) ?? await store.make(named).catch(writeError);
+    found.set(named, directory);
+    if (directory instanceof WeirError) {
+      item.problem = directory;
+      continue;
+    }
+    const target = store.writer.keyOf({ directory, name: item.fileName });
+    if (targets.has(target)) {
+      item.problem = new WeirError("duplicate_path", "An earlier file of this batch goes to the same place");
+      continue;
+    }
+    targets.add(target);
+    placed.push({ item, directory, bytes });
+  }
+  return placed;
+}
+
+/** A file whose directory could not be synced may be gone after a crash of the machine: it is not written. */
+async function syncDirectories(placed: readonly Placed[], store: TraceFileStore): Promise<void> {
+  const done = placed.filter(({ item }) => item.problem === undefined);
+  const byPath = Map.groupBy(done, ({ directory }) => directory.path);
+  await Promise.all([...byPath.values()].map(async (files) => {
+    try {
+      await store.writer.sync(files[0].directory);
+    } catch (error) {
+      for (const { item } of files) item.problem = writeError(error);
+    }
+  }));
+}

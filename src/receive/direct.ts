@@ -1,0 +1,54 @@
+/**
+ * Requests whose rows do not go through the journal: received under the same guards as all others, then stored by
+ * their dialect.
+ * @module
+ */
+
+import type { DirectRoute, Inbound } from "../dialects/dialect.ts";
+import { JsonRows } from "../parse/json_rows.ts";
+import type { RowWindow } from "../parse/window.ts";
+import { inPieces, readBody, readSmallBody } from "./body.ts";
+import { bodyFormat } from "./body_format.ts";
+import { Breath } from "./breathe.ts";
+import type { House } from "./house.ts";
+import { firstHold, rowLimits } from "./limits.ts";
+import { toResponse } from "./reply.ts";
+import type { RowMeter } from "./row_meter.ts";
+
+/**
+ * Takes one request of a {@link DirectRoute}: its rows as they close, the rest once the body has proven good.
+ * @throws WeirError for what refuses the request as a whole; nothing of it is stored then
+ */
+export async function takeDirect(
+  route: DirectRoute,
+  request: Request,
+  { inbound, house, meter }: { inbound: Inbound; house: House; meter: RowMeter },
+): Promise<Response> {
+  const { config, stalls } = house;
+  const shape = route.shape(config);
+  const format = bodyFormat(request.headers, shape);
+  using lease = await house.admission.enter(
+    firstHold(request.headers, { shape, format, limits: config.limits }),
+  );
+  const session = await route.begin(inbound, house);
+  const reading = { maxBytes: shape.maxBytes, stalls };
+  const small = await readSmallBody(request, reading);
+  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: rowLimits(shape, config.limits) });
+  const breath = new Breath();
+  const take = (window: RowWindow): void => {
+    session.take(window);
+    window.settle();
+    lease.hold(rows.capacity + session.heldBytes);
+  };
+  for await (const chunk of small ? inPieces([small]) : readBody(request, reading)) {
+    meter.countBytes(chunk.length);
+    for (const window of rows.push(chunk)) {
+      take(window);
+      await breath.pause();
+    }
+    await breath.pause();
+  }
+  for (const window of rows.finish()) take(window);
+  if (rows.rowsKey === undefined && shape.single) take(rows.single());
+  return toResponse(await session.finish({ envelope: rows.envelope, rowsKey: rows.rowsKey }));
+}
