@@ -41,8 +41,21 @@ export const errorTable = {
     false,
     "The body is not what its Content-Encoding says; nothing was stored.",
   ),
+  invalid_file_name: row(
+    400,
+    "info",
+    false,
+    "A file name is one path segment of at most 255 bytes: no separators, no control characters, not . or ..",
+  ),
+  ill_formed_text: row(400, "info", false, "The text holds half a surrogate pair, which no file can hold."),
   unauthorized: row(401, "info", false, "Check client id and secret against auth.* in the configuration."),
   forbidden: row(403, "info", false, "Check app id and secret against auth.* in the configuration."),
+  invalid_directory: row(
+    403,
+    "info",
+    false,
+    "The directory leads out of trace_files.root, or cannot be one: a file is in its way, or its name is unfit.",
+  ),
   not_found: row(404, "debug", false, "There is no such route or object."),
   method_not_allowed: row(405, "debug", false, "Use a method that the Allow header names."),
   stalled: row(
@@ -50,13 +63,10 @@ export const errorTable = {
     "info",
     true,
     "No byte came for limits.stall_timeout_ms, or the body took too long as a whole.",
-  invalid_directory: row(
-    403,
-    "info",
-    false,
-    "The directory leads out of trace_files.root, or cannot be one: a file is in its way, or its name is unfit.",
   ),
-  ),
+  is_a_directory: row(409, "info", false, "A directory has the file's name; nothing was written."),
+  duplicate_path: row(409, "info", false, "An earlier file of the same batch goes to the same place."),
+  file_too_large: row(413, "info", false, "Split the file, or raise trace_files.max_file_bytes."),
   body_too_large: row(413, "info", false, "Split the body, or raise the limit that the message names."),
   unsupported_media_type: row(
     415,
@@ -64,9 +74,6 @@ export const errorTable = {
     false,
     "Send application/json, or application/x-ndjson where it is taken.",
   ),
-  is_a_directory: row(409, "info", false, "A directory has the file's name; nothing was written."),
-  duplicate_path: row(409, "info", false, "An earlier file of the same batch goes to the same place."),
-  file_too_large: row(413, "info", false, "Split the file, or raise trace_files.max_file_bytes."),
   unsupported_encoding: row(415, "info", false, "Use gzip, deflate, br, zstd or no Content-Encoding."),
   overloaded: row(503, "warn", true, "More is in flight than limits.* allow; wait as Retry-After says."),
   draining: row(503, "info", true, "The daemon is stopping; another one or a later try will take it."),
@@ -94,6 +101,24 @@ export const errorTable = {
     true,
     "Parts could not be written: see /healthz. The journal keeps every row, and the next flush tries again.",
   ),
+  write_failed: row(
+    500,
+    "error",
+    true,
+    "The file could not be written, the message has the system's word for it; what was there before is whole.",
+  ),
+  upstream_failed: row(
+    502,
+    "warn",
+    true,
+    "The server of a tRPC route is not to be reached, or its reply is cut: is it running at trpc.routes[].upstream?",
+  ),
+  upstream_timeout: row(
+    504,
+    "warn",
+    true,
+    "The server of a tRPC route did not answer in time: see trpc.routes[].timeout_ms.",
+  ),
   internal: row(500, "error", true, "A bug: the log line with this request id says more."),
 } as const satisfies Record<string, ErrorRow>;
 
@@ -110,6 +135,8 @@ export interface WeirErrorOptions extends ErrorOptions {
   retryAfterS?: number;
   /** Further reply headers, such as Allow. */
   headers?: Record<string, string>;
+  /** More than the message, for dialects whose errors have a place for it; as much for the client's eyes. */
+  details?: unknown;
 }
 
 /** An error with a row in {@link errorTable}. Its message may be shown to the client: no payload, no path. */
@@ -118,12 +145,14 @@ export class WeirError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterS: number | undefined;
   readonly headers: Record<string, string> | undefined;
+  readonly details: unknown;
 
   constructor(code: ErrorCode, message: string, options: WeirErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.retryAfterS = options.retryAfterS ?? (errorTable[code].status === 503 ? 1 : undefined);
     this.headers = options.headers;
+    this.details = options.details;
   }
 
   get status(): number {

@@ -23,6 +23,7 @@ export const logFields = {
   dialect: "Wire protocol of the request",
   duration_ms: "How long it took",
   error: "Text of an error, with those that caused it",
+  failed: "How many of the count failed",
   file: "Path below data_dir, or the configuration file's name",
   key: "Path of a setting",
   method: "HTTP method",
@@ -35,6 +36,7 @@ export const logFields = {
   segment: "Number of a journal segment",
   signal: "Name of a signal",
   status: "HTTP status of the reply",
+  success_rate: "Share of the count that succeeded, from 0 to 1",
   version: "Version of Weir",
 } as const;
 

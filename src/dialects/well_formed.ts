@@ -8,5 +8,10 @@ const loneSurrogate = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/;
 
 /** Does any text within the value hold half a surrogate pair? Engines that read the parts refuse such lines. */
 export function holdsLoneSurrogate(value: unknown): boolean {
-  return loneSurrogate.test(JSON.stringify(value) ?? "");
+  return textHoldsLoneSurrogate(JSON.stringify(value) ?? "");
+}
+
+/** The same of what JSON.stringify gave, with or without an indent. */
+export function textHoldsLoneSurrogate(json: string): boolean {
+  return loneSurrogate.test(json);
 }

@@ -29,7 +29,8 @@ export function repeatResponse(kept: KeptReply): Response {
 export function errorResponse(error: WeirError, dialect: Dialect | undefined): Response {
   const { status, code, message, retryable } = error;
   const facts = { status, code, message, retryable };
-  const body = dialect?.errorBody?.(facts) ?? { error: errorNames[status] ?? "Error", ...facts };
+  const body = dialect?.errorBody?.({ ...facts, details: error.details }) ??
+    { error: errorNames[status] ?? "Error", ...facts };
   const headers: Record<string, string> = { "content-type": jsonType, ...error.headers };
   if (error.retryAfterS !== undefined) headers["retry-after"] = String(error.retryAfterS);
   return new Response(JSON.stringify(body), { status, headers });

@@ -10,6 +10,7 @@ import { describeError } from "../base/log.ts";
 import type { Dialect, DirectRoute, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
 import { clientIp, TrustedProxies } from "./client_ip.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import { takeDirect } from "./direct.ts";
 import type { House } from "./house.ts";
 import { RowMeter } from "./row_meter.ts";
 import { errorResponse } from "./reply.ts";
@@ -54,20 +55,18 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
   };
   for (const dialect of dialects) {
     const meter = new RowMeter(dialect.name, house.metrics);
-    for (const route of [...dialect.ingest, ...dialect.read]) {
+    for (const route of [...dialect.ingest, ...dialect.direct ?? [], ...dialect.read]) {
       const known = allowed.get(route.path) ?? { dialect, methods: new Set() };
       allowed.set(route.path, known);
       known.methods.add(route.method);
       const observe = observer({ dialect, route }, house);
       const handle = ({ req, env }: Context<Env>): Promise<Response> => {
         const inbound = inboundOf(req.raw, req.param(), env.remote);
-        return observe(
-          inbound,
-          () =>
-            route.method === "POST"
-              ? ingest(route, req.raw, { inbound, house, meter })
-              : route.answer(inbound, house),
-        );
+        return observe(inbound, () => {
+          if ("answer" in route) return route.answer(inbound, house);
+          const take = "begin" in route ? takeDirect.bind(undefined, route) : ingest.bind(undefined, route);
+          return take(req.raw, { inbound, house, meter });
+        });
       };
       app.on(route.method, route.path, handle);
     }
