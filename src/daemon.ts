@@ -61,10 +61,10 @@ export class Daemon {
   #store: Store | undefined;
   #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #started: Promise<void> | undefined;
-  #stopping: Promise<StopResult> | undefined;
   /** What dialects have started. */
   readonly #running = new AsyncDisposableStack();
+  #started: Promise<void> | undefined;
+  #stopping: Promise<StopResult> | undefined;
 
   constructor(options: DaemonOptions) {
     this.#log = options.log;
@@ -160,6 +160,7 @@ export class Daemon {
       // They end by themselves now, and their clients hear why.
       await within(this.#admission.idle(), lastWordsMs);
     }
+    await this.#running.disposeAsync();
     const result: StopResult = await this.#store?.close() ?? "clean";
     this.#disk.stop();
     this.#stalls.stop();
@@ -169,7 +170,6 @@ export class Daemon {
     return result;
   }
 
-    await this.#running.disposeAsync();
   #house(store: Store, salts: SaltStore): House {
     const config = (): Config => this.#config;
     return {

@@ -84,23 +84,6 @@ export const metricTable = {
     help: "Claims by what happened: taken, lost, taken_over, done",
     labels: ["event"],
   },
-  weir_disk_free_bytes: { type: "gauge", help: "Free bytes of the file system under data_dir" },
-  weir_resident_bytes: { type: "gauge", help: "Resident memory of the process" },
-  weir_heap_used_bytes: { type: "gauge", help: "Used heap of the main isolate" },
-  weir_ready: { type: "gauge", help: "1 when the daemon takes requests, else 0" },
-} as const satisfies Record<string, MetricRow>;
-
-type Kinds = { counter: Counter; gauge: Gauge; histogram: Histogram };
-type Names<T extends MetricRow["type"]> = {
-  [K in keyof typeof metricTable]: (typeof metricTable)[K]["type"] extends T ? K : never;
-}[keyof typeof metricTable];
-
-/** The metrics of one daemon. */
-export interface Metrics {
-  readonly registry: Registry;
-  counter(name: Names<"counter">): Counter;
-  gauge(name: Names<"gauge">): Gauge;
-  histogram(name: Names<"histogram">): Histogram;
   weir_trace_files_total: {
     type: "counter",
     help: "Trace files that were to be written, by what became of them: written, or the code of the error",
@@ -127,6 +110,28 @@ export interface Metrics {
     help: "Sessions by what happened: opened, started (session_start written here), ended, reopened",
     labels: ["event"],
   },
+  weir_trpc_requests_total: {
+    type: "counter",
+    help: "Requests of tRPC routes by what was done: unchanged, normalized or refused",
+    labels: ["route", "action"],
+  },
+  weir_disk_free_bytes: { type: "gauge", help: "Free bytes of the file system under data_dir" },
+  weir_resident_bytes: { type: "gauge", help: "Resident memory of the process" },
+  weir_heap_used_bytes: { type: "gauge", help: "Used heap of the main isolate" },
+  weir_ready: { type: "gauge", help: "1 when the daemon takes requests, else 0" },
+} as const satisfies Record<string, MetricRow>;
+
+type Kinds = { counter: Counter; gauge: Gauge; histogram: Histogram };
+type Names<T extends MetricRow["type"]> = {
+  [K in keyof typeof metricTable]: (typeof metricTable)[K]["type"] extends T ? K : never;
+}[keyof typeof metricTable];
+
+/** The metrics of one daemon. */
+export interface Metrics {
+  readonly registry: Registry;
+  counter(name: Names<"counter">): Counter;
+  gauge(name: Names<"gauge">): Gauge;
+  histogram(name: Names<"histogram">): Histogram;
 }
 
 /** All metrics of {@link metricTable}, in a registry of their own. */

@@ -217,16 +217,6 @@ const backend = section("Backend trace entries", {
   max_entries: integer("Entries in one body", { min: 1, max: 1_000_000, fallback: 2000 }),
 });
 
-const sessions = section("Sessions of analytics events", {
-  timeout_ms: timer("A live session ends this long after its last event", { fallback: 30 * minuteMs }),
-  backlog_close_ms: timer("A session of old events closes once nothing came for it for this long", {
-    fallback: 5 * minuteMs,
-  }),
-});
-
-const redis = section("Sharing sessions and identities between daemons", {
-  url: textField("Address of Redis, redis:// or rediss://; empty for a daemon by itself", {
-    wanted: "empty, or an address that begins with redis:// or rediss://",
 const traceFiles = section("Trace files: text and JSON written as they are, each to its own path", {
   root: textField("Folder of trace files; relative to data_dir", { ...path, fallback: "files" }),
   max_batch_size: integer("Files in one batch; past it 400", { min: 1, max: 100_000, fallback: 100 }),
@@ -256,6 +246,58 @@ const traceFiles = section("Trace files: text and JSON written as they are, each
   }),
 });
 
+const trpcRoute = entry({
+  prefix: requiredText("Path that the route begins with, such as /api/trpc; the longest one wins", {
+    wanted: "a path such as /api/trpc: it begins with a slash, ends without one, and has no dot segments",
+    pattern: /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@-]+)+$/,
+  }),
+  upstream: requiredText(
+    "Address of the tRPC server. Without a path the request's own is kept; a path takes the place of the prefix",
+    { wanted: "an address such as http://127.0.0.1:3000, without credentials and query", test: isUpstream },
+  ),
+  transformer: choice("What client and server have agreed on for values beyond JSON", {
+    words: ["none", "superjson"],
+    fallback: "none",
+  }),
+  version: integer("Major version of the server's @trpc/server", { min: 10, max: 11, fallback: 11 }),
+  legacy_clients: boolean("Hand-written clients put {\"input\": ..} around inputs: open it everywhere", false),
+  envelope: choice("Open {\"input\": ..} never, always, or as legacy_clients says", {
+    words: ["never", "always", "auto"],
+    fallback: "auto",
+  }),
+  procedures: list("Procedures with an envelope of their own", {
+    item: entry({
+      path: requiredText("Name of the procedure, such as user.login", name),
+      envelope: choice("Open {\"input\": ..} never, always, or as legacy_clients says", {
+        words: ["never", "always", "auto"],
+        fallback: "never",
+      }),
+    }),
+    fallback: [],
+  }),
+  max_body_bytes: size("Bytes of one body after decoding; past it 413", {
+    min: 1,
+    max: maxBytes,
+    fallback: 10 * miB,
+  }),
+  max_calls: integer("Procedures called by one batch; past it 400", { min: 1, max: 10_000, fallback: 100 }),
+  timeout_ms: timer("An upstream that is silent for this long is given up (504)", { fallback: 30_000 }),
+});
+
+const trpc = section("tRPC servers to which requests are handed on, their bodies made canonical", {
+  routes: list("Paths and their servers", { item: trpcRoute, fallback: [] }),
+});
+
+const sessions = section("Sessions of analytics events", {
+  timeout_ms: timer("A live session ends this long after its last event", { fallback: 30 * minuteMs }),
+  backlog_close_ms: timer("A session of old events closes once nothing came for it for this long", {
+    fallback: 5 * minuteMs,
+  }),
+});
+
+const redis = section("Sharing sessions and identities between daemons", {
+  url: textField("Address of Redis, redis:// or rediss://; empty for a daemon by itself", {
+    wanted: "empty, or an address that begins with redis:// or rediss://",
     pattern: /^$|^rediss?:\/\/\S+$/,
     secret: true,
     fallback: "",
@@ -345,6 +387,7 @@ export const configSchema = entry({
   idempotency,
   track,
   backend,
+  trace_files: traceFiles,
   sessions,
   redis,
   disk,
@@ -364,4 +407,3 @@ export type AppConfig = Config["auth"]["apps"][number];
 export function defaultConfig(): Config {
   return configSchema.parse({});
 }
-  trace_files: traceFiles,

@@ -122,9 +122,6 @@ export interface IngestRoute {
   open(inbound: Inbound, services: Services): Ingest | Promise<Ingest>;
 }
 
-/** A route that answers from what is stored. */
-export interface ReadRoute {
-  readonly method: "GET";
 /** One request of a {@link DirectRoute} on its way. */
 export interface DirectIngest {
   /** Bytes that are held of the rows so far. */
@@ -150,14 +147,14 @@ export interface DirectRoute {
   begin(inbound: Inbound, services: Services): DirectIngest | Promise<DirectIngest>;
 }
 
+/** A route that answers from what is stored. */
+export interface ReadRoute {
+  readonly method: "GET";
   readonly path: string;
   /** @throws WeirError */
   answer(inbound: Inbound, services: Services): Response | Promise<Response>;
 }
 
-/** One wire protocol. */
-export interface Dialect {
-  readonly name: string;
 /** What is said of an error to the client. */
 export interface ErrorFacts {
   readonly status: number;
@@ -168,14 +165,17 @@ export interface ErrorFacts {
   readonly details: unknown;
 }
 
+/** One wire protocol. */
+export interface Dialect {
+  readonly name: string;
   readonly ingest: readonly IngestRoute[];
   readonly read: readonly ReadRoute[];
-  /** Gives an error the form that the dialect's clients know. @default the common error body */
-  errorBody?(error: ErrorFacts): unknown;
-}
   readonly direct?: readonly DirectRoute[];
   /**
    * Makes ready what the routes need, before the first request; what it gives is disposed of after the last one.
    * @throws whatever makes it impossible to start
    */
   start?(services: Services): Promise<AsyncDisposable>;
+  /** Gives an error the form that the dialect's clients know. @default the common error body */
+  errorBody?(error: ErrorFacts): unknown;
+}
