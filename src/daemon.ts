@@ -9,10 +9,11 @@ import { BufferPool } from "./base/buffer_pool.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { WeirError } from "./base/errors.ts";
 import { IdSource } from "./base/ids.ts";
-import { type Log } from "./base/log.ts";
+import { describeError, type Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { version } from "./base/version.ts";
 import type { Config } from "./config/schema.ts";
+import { GeoDatabase } from "./dialects/geo.ts";
 import { createDialects } from "./dialects/list.ts";
 import { ingest } from "./pipeline.ts";
 import { Admission, stoppingError } from "./receive/admission.ts";
@@ -57,6 +58,7 @@ export class Daemon {
   readonly #admission: Admission;
   readonly #disk: DiskWatch;
   readonly #stalls: StallWatch;
+  readonly #geo: GeoDatabase;
   #config: Config;
   #store: Store | undefined;
   #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
@@ -71,6 +73,7 @@ export class Daemon {
     this.#clock = options.clock ?? systemClock;
     this.#config = options.config;
     this.#disk = new DiskWatch(options.config.data_dir, () => this.#config.disk.min_free_bytes);
+    this.#geo = new GeoDatabase(this.#metrics);
     this.#stalls = new StallWatch(() => this.#config.limits, this.#clock);
     this.#admission = new Admission(() => this.#config.limits, {
       clock: this.#clock,
@@ -113,6 +116,7 @@ export class Daemon {
     });
     if (this.#stopping) return;
     const { server, track } = this.#config;
+    await this.#geo.use(track.geo_database);
     const salts = SaltStore.open({
       path: `${dataDir}/salts.json`,
       keepDays: track.salt_keep_days,
@@ -137,6 +141,11 @@ export class Daemon {
     this.#config = config;
     this.#log.setLevel(config.log.level);
     this.#store?.reload(config);
+    this.#geo.use(config.track.geo_database).catch((error) => {
+      this.#log.error("The geo file cannot be read; the one before stays in use", {
+        error: describeError(error),
+      });
+    });
   }
 
   /**
@@ -181,6 +190,7 @@ export class Daemon {
         return config();
       },
       salts,
+      geo: this.#geo,
       indexes: store.indexes,
       traces: store.traces,
       journal: store.journal,

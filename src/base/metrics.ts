@@ -66,6 +66,17 @@ export const metricTable = {
     help: "Look-ups of row identities, by where they were decided",
     labels: ["by"],
   },
+  weir_geo_lookups_total: {
+    type: "counter",
+    help:
+      "Look-ups of addresses in track.geo_database: one a sender, and one for each event that names another",
+  },
+  weir_guarded_rows_total: {
+    type: "counter",
+    help:
+      "Rows that a guard kept out, by which: ip, profile, revenue, bot; or event, for those in drop_events",
+    labels: ["guard"],
+  },
   weir_flushes_total: { type: "counter", help: "Flushes, by result", labels: ["result"] },
   weir_flush_seconds: {
     type: "histogram",
@@ -77,6 +88,12 @@ export const metricTable = {
     type: "counter",
     help: "Bytes of parts on disk, by folder",
     labels: ["directory"],
+  },
+  weir_ignored_operations_total: {
+    type: "counter",
+    help:
+      "Operations on profiles that made no difference: a step of what is no number, a profile that is too large",
+    labels: ["reason"],
   },
   weir_retention_removed_total: { type: "counter", help: "Parts removed by retention", labels: ["reason"] },
   weir_claims_total: {

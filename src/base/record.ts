@@ -16,6 +16,7 @@ import { ByteWriter } from "./byte_writer.ts";
 export const recordKinds = {
   event: { family: "rows", directory: "events", owner: "project" },
   profile: { family: "rows", directory: "profiles", owner: "project" },
+  operation: { family: "rows", directory: "operations", owner: "project" },
   group: { family: "rows", directory: "groups", owner: "project" },
   replay: { family: "rows", directory: "replays", owner: "project" },
   bot: { family: "rows", directory: "bots", owner: "project" },

@@ -55,6 +55,8 @@ export class Catalog implements CatalogReader {
   readonly #isReplayed: StatementSync;
   #identity: StatementSync | undefined;
   #isStale = true;
+  readonly #entity: StatementSync;
+  readonly #session: StatementSync;
   #hasReplayedRows = false;
 
   /**
@@ -81,6 +83,8 @@ export class Catalog implements CatalogReader {
     this.#isReplayed = database.prepare("SELECT 1 FROM replayed_rows WHERE digest = ?");
   }
 
+    this.#session = database.prepare("SELECT * FROM sessions WHERE id = ?");
+    this.#entity = database.prepare("SELECT row FROM entities WHERE key = ?");
   /** To be called after each flush: tables of identities come and go. Looked at with the next look-up. */
   refresh(): void {
     this.#isStale = true;
@@ -162,6 +166,30 @@ export class Catalog implements CatalogReader {
 
   /**
    * Is this row in a part, though its segment is behind the checkpoint? Only after a rebuild can that be so.
+  /** The state of a profile or group as JSON; undefined when it is not known. */
+  entity(key: string): string | undefined {
+    return (this.#entity.get(key) as unknown as { row: string } | undefined)?.row;
+  }
+
+  /** Every state of a profile or group, with its key and version. */
+  *entities(): Generator<{ key: string; version: number; row: string }, void, undefined> {
+    for (const row of this.#database.prepare("SELECT key, version, row FROM entities").iterate()) {
+      yield row as unknown as { key: string; version: number; row: string };
+    }
+  }
+
+  /** The state of a session as of the last flush; undefined when it is not known. */
+  session(id: string): SessionSnapshot | undefined {
+    const row = this.#session.get(id) as unknown as SessionRow | undefined;
+    return row && snapshotOf(row);
+  }
+
+  /** The sessions that were open at the last flush. */
+  *openSessions(): Generator<SessionSnapshot, void, undefined> {
+    const rows = this.#database.prepare("SELECT * FROM sessions WHERE is_open = 1").iterate();
+    for (const row of rows) yield snapshotOf(row as unknown as SessionRow);
+  }
+
    * @param line The row's bytes, with or without the line break.
    */
   isReplayed(line: Uint8Array): boolean {

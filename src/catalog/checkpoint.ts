@@ -152,6 +152,32 @@ export class CheckpointWriter {
       .run(key, reply.status, reply.contentType, reply.body, reply.at);
   }
 
+  /** The state of a profile or group as JSON, as the open transaction has it. */
+  entity(key: string): string | undefined {
+    const found = this.#prepare("SELECT row FROM entities WHERE key = ?").get(key);
+    return (found as unknown as { row: string } | undefined)?.row;
+  }
+
+  /** Keeps the state of a profile or group, unless a higher version is there. */
+  putEntity(key: string, version: number, row: string): void {
+    this.#prepare(`
+      INSERT INTO entities (key, version, row) VALUES (?, ?, ?)
+      ON CONFLICT (key) DO UPDATE SET version = excluded.version, row = excluded.row
+      WHERE excluded.version > entities.version`).run(key, version, row);
+  }
+
+  /** Keeps the state of a session. */
+  putSession({ id, isOpen, receivedAt, through, state }: SessionSnapshot): void {
+    this.#prepare("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)")
+      .run(id, isOpen ? 1 : 0, receivedAt, through.segment, through.offset, state);
+  }
+
+  /** Forgets ended sessions for which nothing came since this time, ms since the epoch. Returns how many. */
+  forgetSessions(before: number): number {
+    const statement = this.#prepare("DELETE FROM sessions WHERE received_at < ? AND is_open = 0");
+    return Number(statement.run(before).changes);
+  }
+
   /** Remembers a row that is in a part, while its segment may be read back. Only a rebuild does this. */
   addReplayedRow(digest: Uint8Array): void {
     this.#prepare("INSERT OR IGNORE INTO replayed_rows VALUES (?)").run(digest);

@@ -17,6 +17,8 @@ const applicationId = 0x57656972;
  * - `replayed_rows` is filled only by a rebuild, see `src/flush/reindex.ts`.
  * - `requests.columns` holds the columns that lists show, as JSON: name to [value, t, index].
  * - `session_rows.offset` counts uncompressed bytes from the start of the part.
+ * - `entities` holds profiles and groups, each by the key that `src/index/entity_row.ts` gives it, as JSON.
+ * - `sessions` holds the state of sessions, each with the last frame of the journal that is in it.
  * - Identities lie in one table a day, `identities_20261120`, so that forgetting a day is one DROP TABLE.
  */
 const migrations = [
@@ -100,6 +102,21 @@ const migrations = [
   );
   CREATE INDEX session_rows_by_session ON session_rows (app, sid, t, id);
   CREATE INDEX session_rows_by_part ON session_rows (part);
+  `,
+  `
+  CREATE TABLE entities (key TEXT PRIMARY KEY, version INTEGER NOT NULL, row TEXT NOT NULL);
+  `,
+  `
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    is_open INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    through_segment INTEGER NOT NULL,
+    through_offset INTEGER NOT NULL,
+    state TEXT NOT NULL
+  );
+  CREATE INDEX sessions_open ON sessions (is_open) WHERE is_open = 1;
+  CREATE INDEX sessions_by_age ON sessions (received_at);
   `,
 ] as const;
 

@@ -52,6 +52,18 @@ export class WatchedCatalog implements CatalogReader {
 
   isReplayed(line: Uint8Array): boolean {
     return this.#ask(() => this.#catalog.isReplayed(line));
+  entity(key: string): string | undefined {
+    return this.#ask(() => this.#catalog.entity(key));
+  }
+
+  session(id: string): SessionSnapshot | undefined {
+    return this.#ask(() => this.#catalog.session(id));
+  }
+
+  openSessions(): Iterable<SessionSnapshot> {
+    return this.#ask(() => [...this.#catalog.openSessions()]);
+  }
+
   }
 
   /** @throws WeirError `catalog_failed` */

@@ -206,6 +206,16 @@ const track = section("Analytics events", {
     max: 3650,
     fallback: 7,
   }),
+  duplicate_window_ms: integer(
+    "The same event posted again by a page within this time is stored once; 0 stores both",
+    { min: 0, max: 60_000, fallback: 100 },
+  ),
+  geo_database: textField("MaxMind file (.mmdb) with cities or countries; empty for no geo columns", {
+    wanted: "empty, or a path of at most 4096 characters",
+    test: (value) => !value.includes("\0"),
+    maxLength: 4096,
+    fallback: "",
+  }),
 });
 
 const backend = section("Backend trace entries", {
@@ -355,6 +365,10 @@ const client = entry({
 const app = entry({
   id: requiredText("App id, sent as X-App-Id", name),
   secret: optionalText("Secret in plain text; better is secret_hash, or ${VAR}", secret),
+  drop_events: list("Names of events that are answered as taken, and not stored", {
+    item: requiredText("A name of an event", name),
+    fallback: [],
+  }),
   secret_hash: optionalText("Secret as salt.hash: scrypt over secret and salt, 32 bytes, hex", secretHash),
   enabled: boolean("Refuse the app while false", true),
 });

@@ -15,15 +15,52 @@ export interface ClientCredentials {
 export interface AppCredentials {
   readonly id: string | undefined;
   readonly secret: string | undefined;
+  /** The token that an app's pages send instead of a secret. @default none */
+  readonly token?: string;
+}
+
+/** What an app's pages are told before they send anything. */
+export interface BrowserGrant {
+  readonly token: string;
+  /** Kinds of events that they may send. */
+  readonly capture: readonly string[];
+}
+
+/** What the configuration says of a client's rows. */
+export interface ClientRules {
+  readonly blockedIps: ReadonlySet<string>;
+  readonly blockedProfileIds: ReadonlySet<string>;
+  /** Names of events that are taken and not stored. */
+  readonly droppedEvents: ReadonlySet<string>;
+  /** May revenue come without a secret? */
+  readonly allowsRevenue: boolean;
+}
+
+/** Rules of who has none: with auth off there is nobody to be guarded against. */
+export const noRules: ClientRules = {
+  blockedIps: new Set(),
+  blockedProfileIds: new Set(),
+  droppedEvents: new Set(),
+  allowsRevenue: true,
+};
+
+/** A `track` client that was let in. */
+export interface ClientGrant {
+  readonly project: string;
+  /** Did a secret verify? Then no guard is asked (contract `track`, Decision 12). */
+  readonly isTrusted: boolean;
+  readonly rules: ClientRules;
 }
 
 /** Checks credentials. With auth off, everybody is let in under the name they give, or "default". */
 export interface Authority {
+  /** @throws WeirError `unauthorized` */
+  admitClient(credentials: ClientCredentials): Promise<ClientGrant>;
   /**
    * @returns the project
    * @throws WeirError `unauthorized`
    */
-  admitClient(credentials: ClientCredentials): Promise<string>;
+  admitReader(credentials: ClientCredentials, project: string): Promise<void>;
   /**
    * @returns the app
    * @throws WeirError `forbidden`

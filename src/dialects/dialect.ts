@@ -16,6 +16,9 @@ import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
 import type { RowWindow } from "../parse/window.ts";
 import type { SaltStore } from "../sessions/salts.ts";
+import type { SessionBook } from "../sessions/session_book.ts";
+
+import type { Geo } from "./geo.ts";
 
 /** What dialects may use of the house. */
 export interface Services {
@@ -27,6 +30,8 @@ export interface Services {
   readonly config: Config;
   readonly indexes: Indexes;
   readonly salts: SaltStore;
+  readonly sessions: SessionBook;
+  readonly geo: Geo;
   readonly traces: TraceReader;
 }
 

@@ -265,6 +265,9 @@ export class Flusher {
       metrics.counter("weir_parts_total").inc({ directory }, parts);
       metrics.counter("weir_part_bytes_total").inc({ directory }, bytes);
     }
+    for (const [reason, count] of Object.entries(report.ignored)) {
+      metrics.counter("weir_ignored_operations_total").inc({ reason }, count);
+    }
     return report;
   }
 
@@ -343,7 +346,7 @@ function isEmpty(plan: FlushPlan): boolean {
 }
 
 function emptyReport(checkpoint: number): FlushReport {
-  return { checkpoint, parts: 0, rows: 0, requests: 0, bytes: 0, folders: {} };
+  return { checkpoint, parts: 0, rows: 0, requests: 0, bytes: 0, folders: {}, ignored: {} };
 }
 
 function joined(a: FlushReport, b: FlushReport): FlushReport {
@@ -360,4 +363,5 @@ function joined(a: FlushReport, b: FlushReport): FlushReport {
     bytes: a.bytes + b.bytes,
     folders,
   };
+    ignored: b.ignored,
 }

@@ -22,6 +22,7 @@ import type { PartName } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
 import { rowIdentity } from "./row_identity.ts";
 import { eventsBytes, frontBytes, headBytesOf, parseHead, RequestFields } from "./request_line.ts";
+import { entityFolders, entityOf } from "./write_entities.ts";
 import { sessionRowOf } from "./session_row.ts";
 import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
 import { partsOnDisk } from "./unlisted.ts";
@@ -73,6 +74,7 @@ export async function reindex(dataDir: string, options: ReindexOptions): Promise
   try {
     writer.begin(options.now);
     report.replies = copyReplies(catalogPath(dataDir), writer);
+    copyEntities(catalogPath(dataDir), writer);
     writer.setCheckpoint(checkpoint);
     writer.commitAsIs();
     const rebuild = new Rebuild(dataDir, { writer, report, options });
@@ -145,6 +147,8 @@ class Rebuild {
     const isRequests = folderOf(path) === requestFolder;
     const rows = isRequests
       ? await this.#addRequests(id, stretch)
+      : entityFolders.includes(folderOf(path))
+      ? await this.#addEntities(stretch)
       : await this.#addRows(stretch, {
         ...{ id, checkpoint, writtenAt, ofSessions: sessionRowFolders.includes(folderOf(path)) },
       });
@@ -175,6 +179,18 @@ class Rebuild {
       if (!mayBeReplayed) return;
       this.#writer.addReplayedRow(rowDigest(line));
       this.#report.replayedRows++;
+    });
+    for await (const { bytes } of readStretch(stretch)) lines.push(bytes);
+    lines.finish();
+    return rows;
+  }
+
+  async #addEntities(stretch: Stretch): Promise<number> {
+    let rows = 0;
+    const lines = new LineCutter((line) => {
+      rows++;
+      const entity = entityOf(line);
+      if (entity) this.#writer.putEntity(entity.key, entity.row.version, new TextDecoder().decode(line));
     });
     for await (const { bytes } of readStretch(stretch)) lines.push(bytes);
     lines.finish();
@@ -237,6 +253,19 @@ function copyReplies(path: string, writer: CheckpointWriter): number {
     old?.close();
   }
   return replies;
+}
+
+/** Profiles and groups that retention has left no line of are in the old catalog alone. */
+function copyEntities(path: string, writer: CheckpointWriter): void {
+  let old: Catalog | undefined;
+  try {
+    old = new Catalog(path);
+    for (const { key, version, row } of old.entities()) writer.putEntity(key, version, row);
+  } catch {
+    // As with the replies.
+  } finally {
+    old?.close();
+  }
 }
 
 async function setAsideCatalog(dataDir: string, now: number): Promise<void> {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { sessionRowFolders } from "../catalog/session_rows.ts";
+import type { OperationProblem } from "../index/entity_row.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
 import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
 import { diskErrorOr } from "./disk_probe.ts";
@@ -22,6 +23,7 @@ import { writeRequest } from "./write_request.ts";
 const rowShape = { stride: rowExtentStride, first: 0 };
 
 /** What a flush wrote. */
+import { EntityUpdate } from "./write_entities.ts";
 export interface FlushReport {
   readonly checkpoint: number;
   readonly parts: number;
@@ -39,10 +41,15 @@ export interface FlushReport {
 class Flush {
   readonly files: { temporary: string; final: string }[] = [];
   readonly #tools: FlushTools;
+  /** Operations on profiles and groups that made no difference, by the reason. */
+  readonly ignored: Partial<Record<OperationProblem, number>>;
   readonly #plan: FlushPlan;
   readonly #now: number;
   readonly #dirty = new Set<string>();
-  readonly #report = { parts: 0, rows: 0, requests: 0, bytes: 0, folders: {} as FlushReport["folders"] };
+  readonly #report = {
+    ...{ parts: 0, rows: 0, requests: 0, bytes: 0, folders: {} as FlushReport["folders"] },
+    ignored: {} as FlushReport["ignored"],
+  };
   #n: number;
 
   constructor(tools: FlushTools, plan: FlushPlan, now: number) {
@@ -73,6 +80,7 @@ class Flush {
   /** Gives the parts their names, durably. */
   nameParts(): void {
     for (const { temporary, final } of this.files) Deno.renameSync(temporary, final);
+    this.#writeEntities();
     for (const directory of this.#dirty) syncDirectory(directory);
   }
 
@@ -118,6 +126,23 @@ class Flush {
     const { checkpoint } = this.#plan;
     const n = this.#n++;
     const name = formatPartName({ checkpoint, n, compression });
+  #writeEntities(): void {
+    const update = new EntityUpdate(this.#tools);
+    update.fold(this.#plan.rows);
+    Object.assign(this.#report.ignored, update.ignored);
+    const encoder = new TextEncoder();
+    for (const partition of update.partitions()) {
+      this.#writePart(partition, () => {
+        let rows = 0;
+        for (const line of update.lines(partition)) {
+          this.#tools.parts.write(encoder.encode(line));
+          rows++;
+        }
+        return rows;
+      });
+    }
+  }
+
     const directory = this.#makeDirectory(partition);
     const final = join(directory, name);
     this.files.push({ temporary: parts.begin(directory, name), final });

@@ -32,6 +32,9 @@ export interface CatalogReader {
    */
   flushedThrough(app: string, sid: string, rid: string): JournalPosition | undefined;
 
+  /** The state of a profile or group as JSON, by its `entityKey`; undefined when it is not known. */
+  entity(key: string): string | undefined;
+
   /** Is this row's line in a part, though its segment is not before the checkpoint? Only after a rebuild. */
   isReplayed(line: Uint8Array): boolean;
 }

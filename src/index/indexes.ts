@@ -13,13 +13,16 @@ import {
   frameHeaderBytes,
   type IdentityMemo,
   type KeptReply,
+  recordKinds,
   type RowPlace,
   type TracePlace,
   type Unit,
 } from "../base/record.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 import type { CatalogReader } from "./catalog_reader.ts";
+import type { EntityKind, EntityRow } from "./entity_row.ts";
 import { KeptReplies } from "./kept_replies.ts";
+import { OpenEntities } from "./open_entities.ts";
 import type { FlushPlan } from "./plan.ts";
 import { readRecords } from "./replay.ts";
 import type { RecordPlace } from "./request_records.ts";
@@ -52,6 +55,8 @@ export interface IndexesOptions extends IndexLimits {
 /** Past this many times a limit, new work must be refused until a flush made room. */
 const fullAt = 1.25;
 const defaultFilterBytes = 16 * 1024 * 1024;
+/** Where operations on profiles and groups go. */
+const operationPrefix = `${recordKinds.operation.directory}/`;
 
 /** All indexes of one daemon. */
 export class Indexes {
@@ -66,6 +71,8 @@ export class Indexes {
   readonly #reservations: Reservations;
   #limits: IndexLimits;
   #plan: FlushPlan | undefined;
+  readonly #entities: OpenEntities;
+  readonly #sessions: SessionKeeper | undefined;
   #checkpoint = 0;
 
   constructor(options: IndexesOptions) {
@@ -79,6 +86,8 @@ export class Indexes {
     this.#reservations = new Reservations(this.#seen, this.traces);
   }
 
+    this.#entities = new OpenEntities(catalog);
+    this.#sessions = options.sessions;
   /** Applies new limits, from the next flush and the next look-up of a reply on. */
   setLimits(limits: IndexLimits): void {
     this.#limits = limits;
@@ -140,7 +149,9 @@ export class Indexes {
       if (place.family === "traces") {
         if (!this.#replayTrace(place, line)) continue;
       } else if (place.family === "rows") {
-        if (this.#catalog.isReplayed(payload.subarray(record.offset, record.offset + length))) continue;
+        const bytes = payload.subarray(record.offset, record.offset + length);
+        if (this.#isReplayed(place, bytes, line)) continue;
+        if (place.partition.startsWith(operationPrefix)) this.#entities.apply(bytes, line);
         if (identity) this.#seen.keep(identity.key, identity.memo);
         this.rows.add(place.partition, { ...line, rows: 1, identified: identity ? 1 : 0 });
       } else this.#placeReply(place, line);
@@ -160,7 +171,7 @@ export class Indexes {
   plan(checkpoint: number, mode: "due" | "all", options: { minSegment?: number } = {}): FlushPlan {
     if (this.#plan) throw new Error("Cannot plan a flush: the one before is not over");
     const { idleMs, maxRequests, maxIndexBytes } = this.#limits;
-    const otherBytes = this.#seen.size().bytes + this.#replies.size().bytes;
+    const otherBytes = this.#seen.size().bytes + this.#replies.size().bytes + this.#entities.size().bytes;
     const { requests, more } = this.traces.plan(checkpoint, {
       mode,
       idleSince: this.#clock.monotonic() - idleMs,
@@ -182,10 +193,13 @@ export class Indexes {
     return this.#plan;
   }
 
+    const sessions = this.#sessions?.plan() ?? [];
+    this.#entities.plan(checkpoint);
   /** The catalog knows what the plan said: it is forgotten here. */
   committed(plan: FlushPlan): void {
     this.#endPlan(plan);
-    for (const index of [this.rows, this.traces, this.#seen, this.#replies]) index.committed();
+    for (const index of [this.rows, this.traces, this.#seen, this.#replies, this.#entities]) index.committed();
+    this.#sessions?.committed();
   }
 
   /** The flush failed: all of the plan is due again. */
@@ -220,6 +234,14 @@ export class Indexes {
   warmUp(keys: number): boolean {
     return this.#seen.warmUp(keys);
   }
+  /**
+   * A profile or group as of now: everything that was acknowledged is in it. It must not be changed.
+   * @throws what the catalog throws
+   */
+  entity(kind: EntityKind, project: string, id: string): EntityRow | undefined {
+    return this.#entities.find(kind, project, id);
+  }
+
 
   /** Past a limit: a flush should begin at once. */
   get isCrowded(): boolean {
@@ -232,7 +254,7 @@ export class Indexes {
   }
 
   /** Entries and estimated memory of each index. */
-  stats(): Record<"rows" | "requests" | "identities" | "filter" | "replies", IndexSize> {
+  stats(): Record<"rows" | "requests" | "identities" | "filter" | "replies" | "entities" | "sessions", IndexSize> {
     return {
       rows: this.rows.size(),
       requests: this.traces.size(),
@@ -245,7 +267,7 @@ export class Indexes {
   #pressure(): number {
     const requests = this.traces.size();
     const bytes = requests.bytes + this.rows.size().bytes + this.#seen.size().bytes +
-      this.#replies.size().bytes;
+      this.#replies.size().bytes + this.#entities.size().bytes + (this.#sessions?.size().bytes ?? 0);
     return Math.max(requests.entries / this.#limits.maxRequests, bytes / this.#limits.maxIndexBytes);
   }
 
@@ -253,6 +275,8 @@ export class Indexes {
   #placeRows(unit: Unit, first: number, at: JournalPosition): number {
     this.#refuseLate(at);
     const { partition } = unit.places[first] as RowPlace;
+      entities: this.#entities.size(),
+      sessions: this.#sessions?.size() ?? { entries: 0, bytes: 0 },
     let end = first;
     let identified = 0;
     for (; end < unit.count; end++) {
@@ -281,6 +305,18 @@ export class Indexes {
     const held = this.traces.reserve(place);
     if (held) this.traces.place(held, place, line);
     return held !== undefined;
+  #applyOperations(unit: Unit, of: { first: number; end: number; at: JournalPosition }): void {
+    for (let i = of.first; i < of.end; i++) {
+      this.#entities.apply(unit.writer.view(unit.starts[i], unit.end(i)), lineOf(unit, i, of.at));
+    }
+  }
+
+  /** A flush that was cut off may have named the part of an operation, and not that of the state it led to. */
+  #isReplayed(place: RowPlace, bytes: Uint8Array, line: RecordPlace): boolean {
+    if (!this.#catalog.isReplayed(bytes)) return false;
+    return !place.partition.startsWith(operationPrefix) || this.#entities.isWritten(bytes, line);
+  }
+
   }
 
   #refuseLate({ segment }: { readonly segment: number }): void {

@@ -7,7 +7,15 @@ import { createHash, scrypt, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
-import type { AppCredentials, Authority, ClientCredentials } from "../dialects/authority.ts";
+import {
+  type AppCredentials,
+  type Authority,
+  type BrowserGrant,
+  type ClientCredentials,
+  type ClientGrant,
+  type ClientRules,
+  noRules,
+} from "../dialects/authority.ts";
 
 type Client = Config["auth"]["clients"][number];
 type Secrets = Pick<Client, "secret" | "secret_hash">;
@@ -32,6 +40,7 @@ export class ConfiguredAuthority implements Authority {
   readonly #clock: Clock;
   /** By digest of id, stored hash and secret. */
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #rules = new WeakMap<Client, ClientRules>();
   /** Hashes are computed one at a time: each takes 16 MiB and tens of ms, and anybody may ask for one. */
   #hashing: Promise<unknown> = Promise.resolve();
 
@@ -40,19 +49,32 @@ export class ConfiguredAuthority implements Authority {
     this.#clock = clock;
   }
 
-  async admitClient({ id, secret, origin }: ClientCredentials): Promise<string> {
+  async admitClient(credentials: ClientCredentials): Promise<ClientGrant> {
+    const { id, secret, origin } = credentials;
     const auth = this.#auth();
-    if (!auth.enabled) return projectNamed(id);
-    if (!id) throw unauthorized("Missing client id");
-    if (!clientIdForm.test(id)) throw unauthorized("Client ID must be a valid UUIDv4");
-    const client = auth.clients.find((candidate) => candidate.id === id);
-    if (client === undefined) throw unauthorized("Invalid client id");
-    if (client.ignore_cors_and_secret) return client.project;
-    if (origin !== undefined && client.cors_origins.some((pattern) => originFits(origin, pattern))) {
-      return client.project;
+    if (!auth.enabled) {
+      return { project: projectNamed(id), isTrusted: secret !== undefined, rules: noRules };
     }
-    if (secret !== undefined && await this.#verify(id, secret, client)) return client.project;
+    const client = findClient(auth, id);
+    const { project } = client;
+    const rules = this.#rulesOf(client);
+    if (secret !== undefined && await this.#verify(client.id, secret, client)) {
+      return { project, isTrusted: true, rules };
+    }
+    const isOpen = client.ignore_cors_and_secret ||
+      (origin !== undefined && client.cors_origins.some((pattern) => originFits(origin, pattern)));
+    if (isOpen) return { project, isTrusted: false, rules };
     throw unauthorized("Invalid cors or secret");
+  }
+
+  async admitReader({ id, secret }: ClientCredentials, project: string): Promise<void> {
+    const auth = this.#auth();
+    if (!auth.enabled) return;
+    const client = findClient(auth, id);
+    if (secret === undefined || !await this.#verify(client.id, secret, client)) {
+      throw unauthorized("Invalid secret");
+    }
+    if (client.project !== project) throw new WeirError("forbidden", "The client is not of this project");
   }
 
   async admitApp({ id, secret }: AppCredentials): Promise<string> {
@@ -61,6 +83,35 @@ export class ConfiguredAuthority implements Authority {
     const app = auth.apps.find((candidate) => candidate.id === id);
     if (app?.enabled && secret !== undefined && await this.#verify(app.id, secret, app)) return app.id;
     throw new WeirError("forbidden", "Forbidden resource");
+  }
+
+  async admitBrowser(credentials: AppCredentials): Promise<string> {
+    const { id, token } = credentials;
+    const app = token === undefined
+      ? undefined
+      : this.#auth().apps.find(({ enabled, sdk_token: known }) =>
+        enabled && known !== undefined && sameText(token, known)
+      );
+    if (app !== undefined && (id === undefined || id === app.id)) return app.id;
+    return await this.admitApp(credentials);
+  }
+
+  browserGrant(appId: string | undefined): BrowserGrant | undefined {
+    const app = this.#auth().apps.find(({ id, enabled }) => enabled && id === appId);
+    return app?.sdk_token === undefined ? undefined : { token: app.sdk_token, capture: app.capture };
+  }
+
+  #rulesOf(client: Client): ClientRules {
+    const known = this.#rules.get(client);
+    if (known !== undefined) return known;
+    const rules: ClientRules = {
+      blockedIps: new Set(client.block_ips),
+      blockedProfileIds: new Set(client.block_profile_ids),
+      droppedEvents: new Set(client.drop_events),
+      allowsRevenue: client.allow_unsafe_revenue,
+    };
+    this.#rules.set(client, rules);
+    return rules;
   }
 
   #verify(id: string, secret: string, stored: Secrets): boolean | Promise<boolean> {
@@ -101,6 +152,14 @@ function hostOf(text: string): string {
 
 function withoutWww(host: string): string {
   return host.startsWith("www.") ? host.slice(4) : host;
+}
+
+function findClient({ clients }: Config["auth"], id: string | undefined): Client {
+  if (!id) throw unauthorized("Missing client id");
+  if (!clientIdForm.test(id)) throw unauthorized("Client ID must be a valid UUIDv4");
+  const client = clients.find((candidate) => candidate.id === id);
+  if (client === undefined) throw unauthorized("Invalid client id");
+  return client;
 }
 
 /** With auth off, the client id is the project. */

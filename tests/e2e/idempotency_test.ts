@@ -274,7 +274,7 @@ Deno.test("A row with the insert id of an earlier one is stored once", async (t)
     const identify = { type: "identify", insertId: "i", payload: { profileId: "u1", firstName: "Ada" } };
     assertEquals((await batch(identify, identify)).json, { accepted: 2, rejected: [], duplicates: 1 });
     await flush(daemon);
-    assertEquals((await readRows(daemon.dataDir, "profiles")).length, 1);
+    assertEquals((await readRows(daemon.dataDir, "operations")).length, 1);
   });
 
   await t.step("a row that was refused leaves its id to the next", async () => {

@@ -8,7 +8,7 @@ import { magic } from "../../src/journal/segment.ts";
 import { filesBelow, type Part, readParts } from "../support/parts.ts";
 
 /** Folders that rows of the load end up in. */
-const folders = ["events", "profiles", "groups", "changes", "traces"] as const;
+const folders = ["events", "operations", "changes", "traces"] as const;
 
 /** What was found in all parts. */
 export interface Stored {

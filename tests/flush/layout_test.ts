@@ -49,6 +49,7 @@ Deno.test("partFolders names every folder of parts, and none of users' files", (
       "events",
       "groups",
       "mails",
+      "operations",
       "profiles",
       "recordings",
       "replays",

@@ -48,6 +48,10 @@ export class MemoryCatalog implements CatalogReader {
     return this.requests.get(JSON.stringify([app, sid, rid]))?.through;
   }
 
+  entity(): string | undefined {
+    return undefined;
+  }
+
   isReplayed(): boolean {
     return false;
   }

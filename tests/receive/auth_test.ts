@@ -36,7 +36,8 @@ async function ask(
   sent: { id?: string; secret?: string; origin?: string },
 ): Promise<string> {
   try {
-    return await authority.admitClient({ id: sent.id, secret: sent.secret, origin: sent.origin });
+    const sentWhole = { id: sent.id, secret: sent.secret, origin: sent.origin };
+    return (await authority.admitClient(sentWhole)).project;
   } catch (error) {
     assert(error instanceof WeirError && error.code === "unauthorized" && error.status === 401);
     return error.message;

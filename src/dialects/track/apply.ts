@@ -10,13 +10,19 @@ import { type Identity, identityKey, type Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services } from "../dialect.ts";
+import type { Bot } from "./bots.ts";
 import { writeCommonBatch } from "./common_batch.ts";
 import { maxCommonDepth } from "./row_reader.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
-import { writeRow } from "./rows.ts";
+import { guardProblem } from "./guards.ts";
+import { holdsStep } from "../../index/step.ts";
+import { tallyColumns } from "../../sessions/session_fold.ts";
+import type { Session } from "../../sessions/session.ts";
+import { readLine } from "../../sessions/session_rows.ts";
+import { writeBot, writeRow } from "./rows.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
 import type { Sender } from "./sender.ts";
-import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
+import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
 /** How a request finds its sender; what is `sent` in the body counts where the headers say nothing. */
@@ -45,6 +51,10 @@ export class TrackIngest implements Ingest {
   #refusal: WeirError | undefined;
   #isBatch: boolean;
   #last: Whereabouts | undefined;
+  /** Who sent the rows, if that was a bot. */
+  #bot: Bot | undefined;
+  /** Did a guard keep a row out? */
+  #isGuarded = false;
   /** Seen so far, whoever sent them. */
   #rows = 0;
 
@@ -76,7 +86,8 @@ export class TrackIngest implements Ingest {
   takeWhole(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean {
     const { batchOnly, anonymous, refusal, inbound, services: { config } } = this.#options;
     const sender = this.#sender ?? anonymous;
-    if (sender === undefined || refusal !== undefined || !allowsWhole(config, body)) return false;
+    if (sender === undefined || refusal !== undefined || sender.isSuspect) return false;
+    if (!allowsWhole(config, body)) return false;
     sender.events.begin(inbound.arrivedAt);
     const mark = unit.mark();
     let rows = 0;
@@ -130,13 +141,15 @@ export class TrackIngest implements Ingest {
     if (this.#isBatch) return;
     // Whoever is refused is told first what is wrong with the row.
     const problem = this.#sender === undefined ? problemOf(body.envelope) : outcomes.rejected[0]?.error;
-    if (problem === undefined) return;
+    if (problem === undefined || this.#bot !== undefined) return;
+    if (this.#isGuarded) throw new WeirError("unauthorized", `Ingestion: ${problem}`);
     const isOurs = outcomes.rejected[0]?.reason === "internal";
     throw new WeirError(isOurs ? "internal" : "validation", problem);
   }
 
   reply(outcomes: Outcomes, repeats: readonly Identity[]): Reply {
     if (!this.#isBatch) {
+      if (this.#bot !== undefined) return { status: 202, body: JSON.stringify({ bot: this.#bot }) };
       const { deviceId, sessionId } = repeats[0]?.first ?? this.#last!;
       return {
         status: 200,
@@ -151,7 +164,7 @@ export class TrackIngest implements Ingest {
   #takeRow({ window, i, sender }: Taking, unit: Unit, outcomes: Outcomes): void {
     const index = window.firstIndex + i;
     const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
-    if (!window.isFlawed(i) && sender.events.write(row, unit)) {
+    if (!sender.isSuspect && !window.isFlawed(i) && sender.events.write(row, unit)) {
       window.trust(i);
       outcomes.accepted++;
       this.#last = sender.events.last;
@@ -165,6 +178,40 @@ export class TrackIngest implements Ingest {
       : this.#writeRow({ window, i, sender, value }, unit);
     if (problem === undefined) outcomes.accepted++;
     else outcomes.reject(index, "validation", problem);
+  }
+
+  #askGuards(row: TrackRow, { sender, value }: Taking & { value: unknown }): string | undefined {
+    if (sender.guard === undefined) return undefined;
+    const problem = guardProblem(sender.guard, row, value);
+    if (problem === undefined) return undefined;
+    this.#isGuarded = true;
+    this.#countGuarded(problem.guard);
+    return problem.message;
+  }
+
+  /** @returns why the row is not taken. */
+  #keepOutBot({ row, properties, sender, where, time }: BotRow, unit: Unit): string {
+    const { bot } = sender.guard!;
+    this.#bot = bot;
+    this.#countGuarded("bot");
+    const path = properties.__path ?? properties.path;
+    if (row.type === "track" && typeof path === "string" && path !== "") {
+      writeBot({ sender, where, time, id: this.#options.services.ids.next(), path }, unit);
+    }
+    return `Sent by a bot: ${bot!.name}`;
+  }
+
+  /** A step of what is known to be no number would make no difference. */
+  #stepProblem(row: TrackRow, { project }: Sender): string | undefined {
+    if (row.type !== "increment" && row.type !== "decrement") return undefined;
+    const { profileId, property } = row.payload;
+    const profile = this.#options.services.indexes.entity("profile", project, profileId);
+    if (profile === undefined || holdsStep(profile.properties, property)) return undefined;
+    return "Property value is not a number";
+  }
+
+  #countGuarded(guard: string): void {
+    this.#options.services.metrics.counter("weir_guarded_rows_total").inc({ guard });
   }
 
   /** A row that we failed on costs no other row. */
@@ -184,14 +231,16 @@ export class TrackIngest implements Ingest {
     const checked = trackRow.safeParse(at.value);
     if (!checked.success) return describeIssues(checked.error);
     const row = checked.data;
+    const refused = this.#askGuards(row, at);
+    if (refused !== undefined) return refused;
     if (row.type === "alias") return "Alias is not supported";
     const properties = propertiesOf(row);
     const { inbound, services } = this.#options;
     const time = eventTime(properties.__timestamp, inbound.arrivedAt, services.config.track);
     if (time === undefined) return "event timestamp older than 5 days";
-    const problem = revenueProblem(row, properties);
+    const problem = revenueProblem(row, properties) ?? this.#stepProblem(row, sender);
     if (problem !== undefined) return problem;
-    const where = whereabouts(row, properties, { sender, time, arrivedAt: inbound.arrivedAt });
+    const { where, session } = whereabouts(row, properties, { sender, time, arrivedAt: inbound.arrivedAt });
     if (row.type === "replay" && where.sessionId === "") return "Session id is required for replay";
     const insertId = insertIdOf(row, properties);
     const identity = insertId === undefined ? undefined : {
@@ -200,14 +249,32 @@ export class TrackIngest implements Ingest {
       memo: where,
     };
     this.#last = where;
+    if (sender.guard?.bot !== undefined) {
+      return this.#keepOutBot({ row, properties, sender, where, time }, unit);
+    }
+    if (row.type === "track" && sender.dropsEvent(row.payload.name)) {
+      this.#countGuarded("event");
+      return undefined;
+    }
     const { bytes } = at.window;
     const [start, end] = [at.window.start(at.i), at.window.end(at.i)];
+    const record = unit.mark();
     writeRow(
-      { row, bytes, start, end, sender, where, time, id: services.ids.next(), insertId, identity },
+      { row, bytes, start, end, sender, where, session, time, id: services.ids.next(), insertId, identity },
       unit,
     );
+    if (row.type === "track" && session !== undefined) tallyRecord(unit, record, { session, inbound });
     return undefined;
   }
+}
+
+/** An event of a bot. */
+interface BotRow {
+  readonly row: TrackRow;
+  readonly properties: Record<string, unknown>;
+  readonly sender: Sender;
+  readonly where: Whereabouts;
+  readonly time: number;
 }
 
 /** Row i of a window, and who sent it. */
@@ -215,6 +282,12 @@ interface Taking {
   readonly window: RowWindow;
   readonly i: number;
   readonly sender: Sender;
+}
+
+/** Counts an event for its session, by what was written of it. */
+function tallyRecord(unit: Unit, record: number, of: { session: Session; inbound: Inbound }): void {
+  const line = unit.writer.view(unit.starts[record], unit.end(record) - 1);
+  tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readLine(line).columns);
 }
 
 /** What the schema has against a row; undefined when it fits. */
@@ -236,14 +309,15 @@ function whereabouts(
   row: TrackRow,
   properties: Record<string, unknown>,
   at: { sender: Sender; time: number; arrivedAt: number },
-): Whereabouts {
+): Located {
   const isTrack = row.type === "track";
-  const where = at.sender.locate(at.time, at.arrivedAt, {
+  const located = at.sender.locate(at.time, at.arrivedAt, {
     explicit: isTrack ? explicitDevice(properties.__deviceId) : undefined,
     ip: isTrack && typeof properties.__ip === "string" ? properties.__ip : undefined,
+    profileId: isTrack ? row.payload.profileId : undefined,
   });
-  if (row.type !== "replay" || row.payload.sessionId === undefined) return where;
-  return { deviceId: where.deviceId, sessionId: row.payload.sessionId };
+  if (row.type !== "replay" || row.payload.sessionId === undefined) return located;
+  return { ...located, where: { deviceId: located.where.deviceId, sessionId: row.payload.sessionId } };
 }
 
 function insertIdOf(row: TrackRow, properties: Record<string, unknown>): string | undefined {

@@ -5,12 +5,15 @@
  */
 
 import type { IdSource } from "../../base/ids.ts";
+import { type SessionTally, Trait } from "../../base/session_tally.ts";
 import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
 import { eventNameProblem } from "./event_name.ts";
+import type { Session } from "../../sessions/session.ts";
+import { carryReferrer } from "./carried_referrer.ts";
 import { PlainPage } from "./plain_page.ts";
 import { pageColumns } from "./page.ts";
 import { Span, TrackRowReader } from "./row_reader.ts";
-import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
+import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 import type { TimeLimits } from "./timestamp.ts";
 
 const decoder = new TextDecoder();
@@ -29,6 +32,7 @@ const maxKnown = 1_024;
 const insertIdName = encoder.encode('","insert_id":"');
 const profileName = encoder.encode('","profile_id":"');
 const idName = encoder.encode('","id":"');
+const screenView = encoder.encode("screen_view");
 
 /** What must be known of a sender. */
 export interface EventSender {
@@ -36,9 +40,16 @@ export interface EventSender {
   /** JSON members, each with a leading comma, that every row carries. */
   readonly columns: string;
   /** Device and session of an event; see `Sender`. */
-  locate(time: number, arrivedAt: number, named: { explicit?: string }): Whereabouts;
-  /** The times around `time` for which `locate` answers the same. */
-  steadySpan(time: number, isExplicit: boolean): { since: number; until: number };
+  locate(time: number, arrivedAt: number, named: { explicit?: string }): Located;
+  /** Is the event taken and not stored? Such a one is left to the schema's path. */
+  dropsEvent(name: string): boolean;
+  /** Profiles whose events are refused there; undefined when there are none. */
+  readonly blockedProfileIds: ReadonlySet<string> | undefined;
+  readonly isServer: boolean;
+  /** Does a profile have a live session that a server's event would belong to? */
+  hasLiveProfile(profileId: string): boolean;
+  /** The times around `time` for which `locate` answers the same, as long as a live session takes events. */
+  steadySpan(time: number, of: { isExplicit: boolean; isLive: boolean }): { since: number; until: number };
 }
 
 /** What all rows of a sender share. */
@@ -46,6 +57,8 @@ export interface EventWriterOptions {
   readonly sender: EventSender;
   readonly ids: IdSource;
   readonly limits: TimeLimits;
+  /** Age up to which an event is live, in ms. */
+  readonly timeoutMs: number;
 }
 
 /** Where a row lies, and which one of its body it is. */
@@ -66,6 +79,14 @@ interface Device {
   /** From the quote that ends the id of the row to the one that begins its name. */
   columns: Uint8Array;
   where: Whereabouts;
+  readonly session: Session | undefined;
+  /** Do its events come to a live session? */
+  readonly isLive: boolean;
+  /** The session's referrer, as it was last written. */
+  referrer: string;
+  referrerBytes: Uint8Array;
+  /** Of the unit written last. */
+  tally: SessionTally | undefined;
   /** Times from `since` on and before `until` have the same device id and session. */
   since: number;
   until: number;
@@ -96,6 +117,8 @@ export class EventWriter {
   #midnight = NaN;
   #place: RowPlace | undefined;
   #placeDay = NaN;
+  /** Of the row written last. */
+  #hasPath = false;
 
   constructor(options: EventWriterOptions) {
     this.#options = options;
@@ -133,7 +156,8 @@ export class EventWriter {
     const { bytes } = at;
     const { spans } = this.#reader;
     const time = this.#timeOf(bytes, spans);
-    if (Number.isNaN(time) || !this.#isKnownName(bytes, spans)) return false;
+    if (Number.isNaN(time) || !this.#isKnownName(bytes, spans) || this.#isBlocked(bytes, spans)) return false;
+    if (this.#isOfProfile(bytes, spans)) return false;
     const device = this.#deviceOf(bytes, spans, time);
     if (device === undefined) return false;
     const identity = this.#identityOf(at, device.where);
@@ -141,17 +165,39 @@ export class EventWriter {
     this.#writeRecord({ bytes, device, hasInsertId: identity !== undefined }, unit);
     unit.close(this.#placeOf(time), identity);
     this.last = device.where;
+    if (device.session !== undefined) this.#tally(at, device, { unit, session: device.session, time });
     return true;
+  }
+
+  #tally(
+    { bytes }: RowAt,
+    device: Device,
+    of: { unit: Unit; session: Session; time: number },
+  ): void {
+    const { spans } = this.#reader;
+    const { unit } = of;
+    let { tally } = device;
+    if (tally === undefined || tally.siblings !== unit.tallies) {
+      device.tally = tally = unit.tallyOf(of.session, this.#arrivedAt);
+    }
+    let traits = spans[Span.profileId] < 0 ? 0 : Trait.profile;
+    if (this.#hasPath) {
+      traits |= Trait.path;
+      if (same(screenView, bytes, spans[Span.name], spans[Span.name + 1])) traits |= Trait.view;
+    }
+    tally.count(unit.count - 1, of.time, traits);
   }
 
   #writeRecord(of: { bytes: Uint8Array; device: Device; hasInsertId: boolean }, unit: Unit): void {
     const { bytes, device } = of;
     const { spans } = this.#reader;
     const { writer } = unit;
-    const page = this.#pageText(bytes);
+    const page = this.#pageText(bytes, device.session);
+    const carried = page === undefined ? referrerOf(device) : nothing;
+    this.#hasPath = page === undefined || page.startsWith(',"path":');
     // Every byte of the row is written at most twice: once in a column, once within its properties. A page that a
     // parser had to read may be longer than it was.
-    const room = fixedBytes + 3 * (page?.length ?? 0) + this.#head.length + this.#columns.length +
+    const room = fixedBytes + 3 * (page?.length ?? 0) + carried.length + this.#head.length + this.#columns.length +
       device.columns.length +
       device.idBytes.length;
     const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));
@@ -176,7 +222,7 @@ export class EventWriter {
       ? put(out, at, device.idBytes)
       : copy(out, at, bytes, spans, Span.profileId);
     out[at++] = quote;
-    if (page === undefined) at = this.#page.write(out, at);
+    if (page === undefined) at = put(out, this.#page.write(out, at), carried);
     else at += encoder.encodeInto(page, out.subarray(at)).written;
     out.set(this.#columns, at);
     at += this.#columns.length;
@@ -192,18 +238,18 @@ export class EventWriter {
   }
 
   /**
-   * Columns of the page, as the schema's path reads them; "" where there is none. Undefined where the URL is plain:
-   * then they are cut from the bytes.
+   * Columns of the page, as the schema's path reads them, with the session's referrer; "" where there is none.
+   * Undefined where the URL is plain: then they are cut from the bytes.
    */
-  #pageText(bytes: Uint8Array): string | undefined {
+  #pageText(bytes: Uint8Array, session: Session | undefined): string | undefined {
     const { spans } = this.#reader;
-    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return "";
+    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return session?.referrer ?? "";
     if (spans[Span.referrer] < 0 && this.#page.read(bytes, spans[Span.path], spans[Span.path + 1])) {
       return undefined;
     }
     const text = (span: number): string | undefined =>
       spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
-    return pageColumns(text(Span.path), text(Span.referrer));
+    return carryReferrer(pageColumns(text(Span.path), text(Span.referrer)), session);
   }
 
   /** Time of the event; NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */
@@ -247,10 +293,18 @@ export class EventWriter {
     const known = this.#names.get(hash);
     if (known !== undefined) return same(known, bytes, start, end);
     const name = decoder.decode(bytes.subarray(start, end));
-    if (eventNameProblem(name) !== undefined) return false;
+    if (eventNameProblem(name) !== undefined || this.#options.sender.dropsEvent(name)) return false;
     if (this.#names.size >= maxKnown) this.#names.clear();
     this.#names.set(hash, bytes.slice(start, end));
     return true;
+  }
+
+  #isBlocked(bytes: Uint8Array, spans: Int32Array): boolean {
+    const { blockedProfileIds } = this.#options.sender;
+    if (blockedProfileIds === undefined || spans[Span.profileId] < 0) return false;
+    return blockedProfileIds.has(
+      decoder.decode(bytes.subarray(spans[Span.profileId], spans[Span.profileId + 1])),
+    );
   }
 
   #deviceOf(bytes: Uint8Array, spans: Int32Array, time: number): Device | undefined {
@@ -259,12 +313,15 @@ export class EventWriter {
     const hash = start < 0 ? -1 : hashOf(bytes, start, end);
     const known = this.#devices.get(hash);
     if (known !== undefined && start >= 0 && !same(known.bytes, bytes, start, end)) return undefined;
-    if (known !== undefined && time >= known.since && time < known.until) return known;
+    if (known !== undefined && time >= known.since && time < known.until && this.#isSteady(known, time)) {
+      return known;
+    }
     const explicit = start < 0 ? undefined : decoder.decode(bytes.subarray(start, end));
     if (explicit !== undefined && explicitDevice(explicit) !== explicit) return undefined;
     const { sender } = this.#options;
-    const where = sender.locate(time, this.#arrivedAt, { explicit });
-    const { since, until } = sender.steadySpan(time, explicit !== undefined);
+    const isLive = this.#isLive(time);
+    const { where, session } = sender.locate(time, this.#arrivedAt, { explicit });
+    const { since, until } = sender.steadySpan(time, { isExplicit: explicit !== undefined, isLive });
     const id = JSON.stringify(where.deviceId).slice(1, -1);
     const device: Device = {
       bytes: start < 0 ? nothing : bytes.slice(start, end),
@@ -272,12 +329,39 @@ export class EventWriter {
       idBytes: encoder.encode(id),
       columns: encoder.encode(`","device_id":"${id}","session_id":"${where.sessionId}","name":"`),
       where,
+      session,
+      isLive,
+      referrer: "",
+      referrerBytes: nothing,
+      tally: undefined,
       since,
       until,
     };
     if (this.#devices.size >= maxKnown) this.#devices.clear();
     this.#devices.set(hash, device);
     return device;
+  }
+
+  /** Do events at this time still come to the session that the device's last one came to? */
+  #isSteady({ session, isLive }: Device, time: number): boolean {
+    if (session === undefined) return true;
+    if (session.isGone || isLive !== this.#isLive(time)) return false;
+    if (!isLive) return true;
+    if (!session.takesLive(time, this.#options.timeoutMs)) return false;
+    if (time > session.seenT) session.seenT = time;
+    return true;
+  }
+
+  #isLive(time: number): boolean {
+    return this.#arrivedAt - time <= this.#options.timeoutMs;
+  }
+
+  /** A server's event that names no device, and may belong to the session of its profile. */
+  #isOfProfile(bytes: Uint8Array, spans: Int32Array): boolean {
+    const { sender } = this.#options;
+    if (!sender.isServer || spans[Span.deviceId] >= 0 || spans[Span.profileId] < 0) return false;
+    const profileId = decoder.decode(bytes.subarray(spans[Span.profileId], spans[Span.profileId + 1]));
+    return sender.hasLiveProfile(profileId);
   }
 
   /** The identity of the row; undefined when it has none, null when its id is not fit to be one. */
@@ -298,6 +382,15 @@ export class EventWriter {
     }
     return this.#place;
   }
+}
+
+function referrerOf(device: Device): Uint8Array {
+  const referrer = device.session?.referrer ?? "";
+  if (referrer !== device.referrer) {
+    device.referrer = referrer;
+    device.referrerBytes = encoder.encode(referrer);
+  }
+  return device.referrerBytes;
 }
 
 function put(out: Uint8Array, at: number, piece: Uint8Array): number {

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { campaignReferrer, referrerOf } from "./referrers.ts";
+
 /** What `__path` and `__referrer` say. Members that are not known are "". */
 export interface Page {
   readonly path: string;
@@ -38,6 +40,9 @@ export function pageColumns(path: unknown, referrer: unknown): string {
   for (const name of ["path", "origin", "query", "hash", "referrer"] as const) {
     if (page[name] !== "") out += `,"${name}":${JSON.stringify(page[name])}`;
   }
+  const { name, type } = campaignReferrer(page.query) ?? referrerOf(page.referrer);
+  if (name !== "") out += `,"referrer_name":${JSON.stringify(name)}`;
+  if (type !== "") out += `,"referrer_type":${JSON.stringify(type)}`;
   return out;
 }
 

@@ -21,7 +21,7 @@ const hashName = bytesOf(',"hash":"');
  *
  * Plain is: `http://` or `https://`, a host of lower-case letters, digits, single dots and hyphens whose last label
  * begins with a letter, a path of harmless characters in which no dot follows a slash, then perhaps a query and a
- * hash of harmless characters. Also: a path that begins with one slash, of any characters. Everything else must be
+ * hash of harmless characters; no query that may name where the visitor comes from. Also: a path that begins with one slash, of any characters. Everything else must be
  * read by a URL parser.
  */
 export class PlainPage {
@@ -54,6 +54,7 @@ export class PlainPage {
     if (bytes[at] === question && at < end) at = this.#afterPlain(at + 1, end);
     this.#queryEnd = at;
     if (at < end && bytes[at] === hash) at = this.#afterPlain(at + 1, end);
+    if (this.#mayNameSource()) return false;
     // A lone `?` or `#` is no query and no hash.
     return at === end && this.#queryEnd - this.#pathEnd !== 1 && end - this.#queryEnd !== 1;
   }
@@ -81,6 +82,17 @@ export class PlainPage {
   #afterScheme(start: number, end: number): number {
     if (this.#begins(https, start, end)) return start + https.length;
     return this.#begins(http, start, end) ? start + http.length : -1;
+  }
+
+  /** Does the query hold `ref` or `utm`, which may name a referrer? */
+  #mayNameSource(): boolean {
+    const bytes = this.#bytes;
+    for (let at = this.#pathEnd + 1; at + 3 < this.#queryEnd; at++) {
+      const first = bytes[at];
+      if (first === 0x72 && bytes[at + 1] === 0x65 && bytes[at + 2] === 0x66) return true;
+      if (first === 0x75 && bytes[at + 1] === 0x74 && bytes[at + 2] === 0x6d) return true;
+    }
+    return false;
   }
 
   #begins(text: Uint8Array, start: number, end: number): boolean {

@@ -53,14 +53,14 @@ async function openTrack(
 ): Promise<Ingest> {
   const { batchOnly, authority, agents, senders } = parts;
   const { headers } = inbound;
-  const { config, salts, ids } = services;
+  const { config, salts, sessions, ids, geo } = services;
   const origin = headers.get("origin") ?? undefined;
   const clientId = headers.get("openpanel-client-id") ?? headers.get("mixan-client-id") ?? undefined;
   const secret = headers.get("openpanel-client-secret") ?? headers.get("mixan-client-secret") ?? undefined;
   const findSender: FindSender = async (sent) => {
     const credentials = { id: clientId ?? sent.id, secret: secret ?? sent.secret, origin };
-    const project = await authority.admitClient(credentials);
-    return senders.find(project, inbound, { config, salts, ids, agents });
+    const grant = await authority.admitClient(credentials);
+    return senders.find(grant, inbound, { config, salts, sessions, ids, agents, geo });
   };
   const options = { inbound, services, findSender, batchOnly };
   if (clientId === undefined) {

@@ -57,6 +57,13 @@ const rare = [
   "__bot",
   "__bot_reasons",
   "__revenue",
+  "__os",
+  "__osVersion",
+  "__browser",
+  "__browserVersion",
+  "__device",
+  "__brand",
+  "__model",
 ]
   .map(asciiBytes);
 

@@ -6,6 +6,8 @@
 
 import { dayOf, type Identity, type RowKind, rowPlace, type Unit } from "../../base/record.ts";
 import { copyWithout, findMember } from "../../parse/member.ts";
+import type { Session } from "../../sessions/session.ts";
+import { carryReferrer } from "./carried_referrer.ts";
 import { pageColumns } from "./page.ts";
 import type { TrackRow, TrackRowOf } from "./schema.ts";
 import type { Sender } from "./sender.ts";
@@ -23,6 +25,8 @@ export interface ReadyRow {
   readonly end: number;
   readonly sender: Sender;
   readonly where: Whereabouts;
+  /** Of an event; undefined where it has none. */
+  readonly session: Session | undefined;
   /** Of the event, ms since the epoch. */
   readonly time: number;
   readonly id: string;
@@ -36,6 +40,10 @@ export function writeRow(ready: ReadyRow, unit: Unit): void {
   if (row.type === "track") return writeEvent(ready, row, unit);
   writeHead(ready, kindOf(row.type), unit);
   unit.writer.text(JSON.stringify(columnsOf(ready, row)).replace("{", ","));
+  if (row.type === "identify") {
+    unit.writer.truncate(unit.writer.length - 1);
+    unit.writer.text(`${ready.sender.columnsWith(row.payload.properties ?? {})}}`);
+  }
   if (row.type === "identify" || row.type === "group") {
     // In place of the brace that ends the columns.
     unit.writer.truncate(unit.writer.length - 1);
@@ -47,8 +55,7 @@ export function writeRow(ready: ReadyRow, unit: Unit): void {
 }
 
 function kindOf(type: Exclude<TrackRow["type"], "alias" | "track">): RowKind {
-  if (type === "group" || type === "replay") return type;
-  return "profile";
+  return type === "replay" ? type : "operation";
 }
 
 function writeHead(ready: ReadyRow, kind: RowKind, unit: Unit): void {
@@ -74,8 +81,11 @@ function writeEvent(ready: ReadyRow, row: TrackRowOf<"track">, unit: Unit): void
   writeHead(ready, "event", unit);
   unit.writer.text(
     `,"name":${JSON.stringify(payload.name)},"profile_id":${JSON.stringify(profileId)}` +
-      pageColumns(properties.__path ?? properties.path, properties.__referrer ?? properties.referrer) +
-      revenueColumn(payload.name, properties) + ready.sender.columns +
+      carryReferrer(
+        pageColumns(properties.__path ?? properties.path, properties.__referrer ?? properties.referrer),
+        ready.session,
+      ) +
+      revenueColumn(payload.name, properties) + ready.sender.columnsWith(properties) +
       (payload.groups?.length ? `,"groups":${JSON.stringify(payload.groups)}` : "") + `,"properties":`,
   );
   writeProperties(ready, payload.properties, unit);
@@ -86,16 +96,39 @@ function writeEvent(ready: ReadyRow, row: TrackRowOf<"track">, unit: Unit): void
 
 /** `__identify` on an event is an identify of its own as well, when it says more than who it is. */
 function writeIdentify(ready: ReadyRow, identify: EmbeddedIdentity, unit: Unit): void {
-  writeHead(ready, "profile", unit);
+  writeHead(ready, "operation", unit);
   const { rest, profileId } = identify;
   const columns = {
     op: "identify",
     profile_id: profileId,
     ...profileColumns(rest),
-    properties: rest.properties ?? {},
   };
-  unit.writer.text(JSON.stringify(columns).replace("{", ","));
-  finish(ready, "profile", unit);
+  const { columns: device } = ready.sender;
+  const properties = JSON.stringify(rest.properties ?? {});
+  unit.writer.text(
+    `${JSON.stringify(columns).replace("{", ",").slice(0, -1)}${device},"properties":${properties}}`,
+  );
+  finish(ready, "operation", unit);
+}
+
+/** What is left of an event that a bot sent: that it was there (contract `track`, 1.6). */
+export function writeBot(
+  { sender, where, time, id, path }: Pick<ReadyRow, "sender" | "where" | "time" | "id"> & { path: string },
+  unit: Unit,
+): void {
+  const { name, type } = sender.guard!.bot!;
+  const columns = {
+    kind: "bot",
+    project_id: sender.project,
+    created_at: new Date(time).toISOString(),
+    id,
+    device_id: where.deviceId,
+    name,
+    type,
+    path,
+  };
+  unit.writer.text(JSON.stringify(columns));
+  unit.close(rowPlace("bot", sender.project, dayOf(time)));
 }
 
 interface EmbeddedIdentity {
@@ -165,6 +198,7 @@ function columnsOf(
       };
     case "group":
       return {
+        op: "group",
         group_id: row.payload.id,
         type: row.payload.type,
         name: row.payload.name,

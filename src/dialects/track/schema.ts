@@ -55,9 +55,15 @@ const identify = z.object({
   properties: plainObject.optional(),
 });
 
+/** Names with dots between them; more of them, or longer ones, would only make a profile hard to read. */
+const propertyPath = text.max(256).refine(
+  (path) => path.split(".").length <= 16,
+  "Invalid input: expected at most 16 names",
+);
+
 const step = z.object({
   profileId,
-  property: text,
+  property: propertyPath,
   value: z.number().positive().default(1),
   properties: plainObject.optional(),
 });

@@ -23,7 +23,7 @@ Deno.test("a single event is answered with its device and session", async () => 
     assertEquals([posted.status, posted.reply], [200, { deviceId: "d", sessionId: row.session_id }]);
   }
   const identify = await rig.post({ type: "identify", payload: { profileId: "u" } }, { path: "/track" });
-  const [profile] = identify.of("profile");
+  const [profile] = identify.of("operation");
   assertEquals(identify.reply, { deviceId: profile.device_id, sessionId: profile.session_id });
 });
 

@@ -11,6 +11,7 @@ import { Outcomes } from "../../../src/base/outcome.ts";
 import { frameHeaderBytes, Unit } from "../../../src/base/record.ts";
 import { defaultConfig } from "../../../src/config/schema.ts";
 import type { Inbound, Services } from "../../../src/dialects/dialect.ts";
+import { noRules } from "../../../src/dialects/authority.ts";
 import { TrackIngest } from "../../../src/dialects/track/apply.ts";
 import { Sender } from "../../../src/dialects/track/sender.ts";
 import { UserAgents } from "../../../src/dialects/track/user_agent.ts";
@@ -105,9 +106,11 @@ async function senders(): Promise<{ senderOf: () => Sender; salts: string }> {
     headers: new Headers({ "user-agent": "Mozilla/5.0 Firefox/128.0", "openpanel-sdk-name": 'w"eb' }),
   } as unknown as Inbound;
   const ids = new IdSource(systemClock);
+  const grant = { project: 'p"ü', isTrusted: false, rules: noRules };
+  const geo = { generation: 0, find: () => ({ country: "DE" }) };
   return {
     salts: dir,
-    senderOf: () => new Sender('p"ü', inbound, { config: defaultConfig(), salts, ids, device }),
+    senderOf: () => new Sender(grant, inbound, { config: defaultConfig(), salts, ids, device, geo }),
   };
 }
 

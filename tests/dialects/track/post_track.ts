@@ -5,6 +5,7 @@
 
 import { IdSource } from "../../../src/base/ids.ts";
 import type { Log, LogFields } from "../../../src/base/log.ts";
+import { createMetrics } from "../../../src/base/metrics.ts";
 import { Outcomes, type Rejection } from "../../../src/base/outcome.ts";
 import { frameHeaderBytes, type Identity, type Place, Unit } from "../../../src/base/record.ts";
 import { type Config, configSchema } from "../../../src/config/schema.ts";
@@ -88,7 +89,11 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
     keepDays: config.track.salt_keep_days,
     now: arrivedAt,
   });
-  const services = { clock, ids: new IdSource(clock), log, config, salts } as unknown as Services;
+  const services = {
+    ...{ clock, ids: new IdSource(clock), log, config, salts, metrics: createMetrics() },
+    geo: { generation: 0, find: () => ({}) },
+    indexes: { entity: () => undefined },
+  } as unknown as Services;
   const dialect = createTrackDialect(new ConfiguredAuthority(() => config.auth, clock));
 
   const post = async (body: unknown, options: PostOptions = {}): Promise<Posted> => {

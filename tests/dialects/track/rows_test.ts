@@ -78,6 +78,8 @@ Deno.test("an event becomes a line with all columns that are known of it", async
     query: "?b=1",
     hash: "#c",
     referrer: "https://google.com",
+    referrer_name: "Google",
+    referrer_type: "search",
     revenue: 5,
     sdk_name: "web",
     sdk_version: "1.4.1",
@@ -120,26 +122,23 @@ Deno.test("rows of every other type become lines of their kind", async () => {
   const { device_id: device } = posted.records[3].json;
   assertEquals(own, [
     {
-      kind: "profile",
+      kind: "operation",
       op: "identify",
       profile_id: "u",
       first_name: "A",
       email: "a@b.co",
+      ...{ os: "Windows", os_version: "10", browser: "Chrome", browser_version: "126.0.0.0", device: "desktop" },
       properties: { plan: { tier: 1 } },
     },
-    { kind: "profile", op: "increment", profile_id: "u", property: "a.b", value: 1 },
-    { kind: "profile", op: "decrement", profile_id: "u", property: "a.b", value: 0.1 },
-    { kind: "profile", op: "assign_group", profile_id: device, group_ids: ["g"] },
-    { kind: "group", group_id: "g", type: "company", name: "G", properties: {} },
+    { kind: "operation", op: "increment", profile_id: "u", property: "a.b", value: 1 },
+    { kind: "operation", op: "decrement", profile_id: "u", property: "a.b", value: 0.1 },
+    { kind: "operation", op: "assign_group", profile_id: device, group_ids: ["g"] },
+    { kind: "operation", op: "group", group_id: "g", type: "company", name: "G", properties: {} },
     { kind: "replay", ...replay },
   ]);
   assertEquals(posted.records[5].json.session_id, "session-1");
   assertEquals(posted.records.map(({ place }) => place.family === "rows" && place.partition.split("/")[0]), [
-    "profiles",
-    "profiles",
-    "profiles",
-    "profiles",
-    "groups",
+    ...Array(5).fill("operations"),
     "replays",
   ]);
 });
@@ -300,7 +299,7 @@ Deno.test("__identify names the profile, and is an identify of its own when it s
   ]);
   assertSound(posted);
   assertEquals(posted.of("event").map((row) => row.profile_id).slice(0, 3), ["u1", "2", "other"]);
-  const profiles = posted.of("profile");
+  const profiles = posted.of("operation");
   assertEquals(profiles.length, 1);
   assertEquals(
     [
