@@ -8,6 +8,8 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { IdentityMemo, KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
+import type { SessionSnapshot } from "../index/plan.ts";
+import type { SessionReader } from "../index/session_keeper.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 import { RequestPages } from "./listed_requests.ts";
 import { SessionRowPages } from "./session_rows.ts";
@@ -40,7 +42,7 @@ export interface RequestLine {
 }
 
 /** Reads the catalog. Each call sees what the last commit left, and never waits for the writer. */
-export class Catalog implements CatalogReader {
+export class Catalog implements CatalogReader, SessionReader {
   /** Lists of requests. */
   readonly requests: RequestPages;
   /** Rows that belong to sessions. */
@@ -53,10 +55,10 @@ export class Catalog implements CatalogReader {
   readonly #batches: StatementSync;
   readonly #through: StatementSync;
   readonly #isReplayed: StatementSync;
-  #identity: StatementSync | undefined;
-  #isStale = true;
   readonly #entity: StatementSync;
   readonly #session: StatementSync;
+  #identity: StatementSync | undefined;
+  #isStale = true;
   #hasReplayedRows = false;
 
   /**
@@ -81,10 +83,10 @@ export class Catalog implements CatalogReader {
       SELECT through_segment, through_offset FROM request_lines
       WHERE app = ? AND sid = ? AND rid = ? ORDER BY id DESC LIMIT 1`);
     this.#isReplayed = database.prepare("SELECT 1 FROM replayed_rows WHERE digest = ?");
-  }
-
     this.#session = database.prepare("SELECT * FROM sessions WHERE id = ?");
     this.#entity = database.prepare("SELECT row FROM entities WHERE key = ?");
+  }
+
   /** To be called after each flush: tables of identities come and go. Looked at with the next look-up. */
   refresh(): void {
     this.#isStale = true;
@@ -164,8 +166,6 @@ export class Catalog implements CatalogReader {
     }
   }
 
-  /**
-   * Is this row in a part, though its segment is behind the checkpoint? Only after a rebuild can that be so.
   /** The state of a profile or group as JSON; undefined when it is not known. */
   entity(key: string): string | undefined {
     return (this.#entity.get(key) as unknown as { row: string } | undefined)?.row;
@@ -190,6 +190,8 @@ export class Catalog implements CatalogReader {
     for (const row of rows) yield snapshotOf(row as unknown as SessionRow);
   }
 
+  /**
+   * Is this row in a part, though its segment is behind the checkpoint? Only after a rebuild can that be so.
    * @param line The row's bytes, with or without the line break.
    */
   isReplayed(line: Uint8Array): boolean {
@@ -245,6 +247,15 @@ interface KeyRow {
   key: string;
 }
 
+interface SessionRow {
+  id: string;
+  is_open: number;
+  received_at: number;
+  through_segment: number;
+  through_offset: number;
+  state: string;
+}
+
 interface ReplyRow {
   status: number;
   content_type: string;
@@ -265,6 +276,16 @@ interface LineRow {
   through_segment: number;
   through_offset: number;
   batches: Uint8Array;
+}
+
+function snapshotOf(row: SessionRow): SessionSnapshot {
+  return {
+    id: row.id,
+    isOpen: row.is_open === 1,
+    receivedAt: row.received_at,
+    through: { segment: row.through_segment, offset: row.through_offset },
+    state: row.state,
+  };
 }
 
 function replyOf({ status, content_type, body, at }: ReplyRow): KeptReply {

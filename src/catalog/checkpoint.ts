@@ -7,7 +7,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { dayOf, type IdentityMemo, type KeptReply } from "../base/record.ts";
-import type { PartInfo } from "../index/plan.ts";
+import type { PartInfo, SessionSnapshot } from "../index/plan.ts";
 import type { RequestLine } from "./catalog.ts";
 import { type ListedValues, RequestLister } from "./listed_requests.ts";
 import { addSessionRow, type NewSessionRow } from "./session_rows.ts";

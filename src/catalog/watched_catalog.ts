@@ -6,17 +6,19 @@
 import { WeirError } from "../base/errors.ts";
 import type { IdentityMemo, KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
+import type { SessionSnapshot } from "../index/plan.ts";
+import type { SessionReader } from "../index/session_keeper.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB: what these say of a file stays true. */
 const damageCodes = [11, 26];
 
 /** Passes questions on. Once `isDamaged`, always so: the next start makes the catalog anew. */
-export class WatchedCatalog implements CatalogReader {
-  readonly #catalog: CatalogReader;
+export class WatchedCatalog implements CatalogReader, SessionReader {
+  readonly #catalog: CatalogReader & SessionReader;
   #isDamaged = false;
 
-  constructor(catalog: CatalogReader) {
+  constructor(catalog: CatalogReader & SessionReader) {
     this.#catalog = catalog;
   }
 
@@ -50,8 +52,6 @@ export class WatchedCatalog implements CatalogReader {
     return this.#ask(() => this.#catalog.flushedThrough(app, sid, rid));
   }
 
-  isReplayed(line: Uint8Array): boolean {
-    return this.#ask(() => this.#catalog.isReplayed(line));
   entity(key: string): string | undefined {
     return this.#ask(() => this.#catalog.entity(key));
   }
@@ -64,6 +64,8 @@ export class WatchedCatalog implements CatalogReader {
     return this.#ask(() => [...this.#catalog.openSessions()]);
   }
 
+  isReplayed(line: Uint8Array): boolean {
+    return this.#ask(() => this.#catalog.isReplayed(line));
   }
 
   /** @throws WeirError `catalog_failed` */
