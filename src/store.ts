@@ -15,11 +15,15 @@ import type { Config } from "./config/schema.ts";
 import { Flusher, type FlushSettings } from "./flush/flusher.ts";
 import { journalDir, quarantineDir } from "./flush/layout.ts";
 import { prepareData, type PreparedData } from "./flush/prepare.ts";
+import { RequestList } from "./flush/request_list.ts";
+import { SessionRowReader } from "./flush/session_row_reader.ts";
 import { TraceReader } from "./flush/trace_reader.ts";
 import type { FlushReport } from "./flush/write_flush.ts";
 import { Indexes, type IndexLimits } from "./index/indexes.ts";
 import { Journal } from "./journal/append.ts";
 import { recoverJournal } from "./journal/recover.ts";
+import { Reaper } from "./sessions/reaper.ts";
+import { SessionBook, type SessionSettings } from "./sessions/session_book.ts";
 
 /** Identities read into the filter between two turns of the event loop. */
 const keysPerTurn = 2_000;
@@ -36,6 +40,7 @@ export interface StoreOptions {
 interface Rooms {
   readonly data: PreparedData;
   readonly watched: WatchedCatalog;
+  readonly sessions: SessionBook;
   readonly indexes: Indexes;
   readonly journal: Journal;
   readonly flusher: Flusher;
@@ -53,7 +58,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     const { catalog } = data;
     const watched = new WatchedCatalog(catalog);
-    const indexes = new Indexes({ ...indexLimits(config), catalog: watched, clock, metrics });
+    const sessions = new SessionBook({
+      catalog: watched,
+      clock,
+      metrics,
+      settings: () => sessionSettings(options.config()),
+    });
+    const indexes = new Indexes({ ...indexLimits(config), catalog: watched, sessions, clock, metrics });
     const dir = journalDir(dataDir);
     const checkpoint = catalog.checkpoint();
     let records = 0;
@@ -81,7 +92,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       log,
       metrics,
     });
-    return new Store({ data, watched, indexes, journal, flusher }, options);
+    return new Store({ data, watched, sessions, indexes, journal, flusher }, options);
   } catch (error) {
     data[Symbol.dispose]();
     throw error;
@@ -90,26 +101,44 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 /** An open store. */
 export class Store {
+  readonly sessions: SessionBook;
+  readonly reaper: Reaper;
   readonly indexes: Indexes;
   readonly journal: Journal;
   readonly flusher: Flusher;
   readonly traces: TraceReader;
+  readonly requestList: RequestList;
+  readonly sessionRows: SessionRowReader;
   readonly #data: PreparedData;
   readonly #catalog: WatchedCatalog;
   readonly #options: StoreOptions;
   #isWarm = false;
   #closed = false;
 
-  constructor({ data, watched, indexes, journal, flusher }: Rooms, options: StoreOptions) {
+  constructor({ data, watched, sessions, indexes, journal, flusher }: Rooms, options: StoreOptions) {
     this.#data = data;
     this.#catalog = watched;
     this.indexes = indexes;
     this.journal = journal;
     this.flusher = flusher;
+    this.sessions = sessions;
     this.#options = options;
     const { data_dir: dataDir } = options.config();
-    this.traces = new TraceReader({ dataDir, indexes, catalog: data.catalog });
+    const { catalog } = data;
+    this.traces = new TraceReader({ dataDir, indexes, catalog });
+    this.requestList = new RequestList({ indexes, catalog, traces: this.traces });
+    this.sessionRows = new SessionRowReader({ dataDir, indexes, catalog });
     flusher.start();
+    this.reaper = new Reaper({
+      book: sessions,
+      journal,
+      indexes,
+      stored: () => flusher.poke(),
+      maxOpen: () => options.config().sessions.max_open,
+      clock: options.clock,
+      log: options.log,
+    });
+    this.reaper.start();
     this.#warmUp();
   }
 
@@ -130,6 +159,7 @@ export class Store {
   async close(): Promise<"clean" | "unflushed"> {
     this.#closed = true;
     let result: "clean" | "unflushed" = "clean";
+    await this.reaper.stop();
     try {
       await this.flusher.stop();
     } catch (error) {
@@ -249,6 +279,10 @@ function indexLimits(config: Config): IndexLimits {
     maxIndexBytes: config.index.max_bytes,
     idempotencyKeepMs: config.idempotency.keep_ms,
   };
+}
+
+function sessionSettings({ sessions }: Config): SessionSettings {
+  return { timeoutMs: sessions.timeout_ms, backlogCloseMs: sessions.backlog_close_ms };
 }
 
 function flushSettings(config: Config): FlushSettings {

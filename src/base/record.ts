@@ -11,12 +11,13 @@
 import { createHash } from "node:crypto";
 import type { BufferPool } from "./buffer_pool.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import { SessionTally } from "./session_tally.ts";
 
 /** What kinds there are, who owns a record of that kind, and the folder its parts go to. */
 export const recordKinds = {
   event: { family: "rows", directory: "events", owner: "project" },
-  profile: { family: "rows", directory: "profiles", owner: "project" },
   operation: { family: "rows", directory: "operations", owner: "project" },
+  profile: { family: "rows", directory: "profiles", owner: "project" },
   group: { family: "rows", directory: "groups", owner: "project" },
   replay: { family: "rows", directory: "replays", owner: "project" },
   bot: { family: "rows", directory: "bots", owner: "project" },
@@ -28,6 +29,7 @@ export const recordKinds = {
   recording: { family: "rows", directory: "recordings", owner: "app" },
   request: { family: "traces", directory: "traces", owner: "app" },
   batch: { family: "traces", directory: "traces", owner: "app" },
+  test_event: { family: "traces", directory: "runs", owner: "app" },
   reply: { family: "replies", directory: "", owner: "" },
 } as const;
 
@@ -136,6 +138,8 @@ export class Unit {
   readonly starts: number[] = [];
   readonly places: Place[] = [];
   readonly identities: (Identity | undefined)[] = [];
+  #tallies = new Map<unknown, SessionTally>();
+  #hasLostTallied = false;
   #open: number;
 
   /**
@@ -150,6 +154,31 @@ export class Unit {
   /** How many records it holds. */
   get count(): number {
     return this.starts.length;
+  }
+
+  /** What its events say of their sessions; to be counted anew where {@link hasLostTallied}. */
+  get tallies(): ReadonlyMap<unknown, SessionTally> {
+    return this.#tallies;
+  }
+
+  /** Were records taken out that a tally counts? */
+  get hasLostTallied(): boolean {
+    return this.#hasLostTallied;
+  }
+
+  /** The tally of a session's events in this unit. */
+  tallyOf<S>(session: S, arrivedAt: number): SessionTally<S> {
+    const known = this.#tallies.get(session);
+    if (known !== undefined) return known as SessionTally<S>;
+    const tally = new SessionTally(session, this.#tallies, arrivedAt);
+    this.#tallies.set(session, tally);
+    return tally;
+  }
+
+  /** Begins to tally anew. */
+  clearTallies(): void {
+    this.#tallies = new Map();
+    this.#hasLostTallied = false;
   }
 
   /** End of record i. */
@@ -178,7 +207,11 @@ export class Unit {
 
   /** Forgets every record from number `mark` on. */
   rollback(mark: number): void {
-    if (mark < this.starts.length) this.#open = this.starts[mark];
+    if (mark < this.starts.length) {
+      this.#open = this.starts[mark];
+      if (mark === 0) this.clearTallies();
+      else if (this.#tallies.size > 0) this.#hasLostTallied = true;
+    }
     this.writer.truncate(this.#open);
     this.starts.length = this.places.length = this.identities.length = mark;
   }
@@ -203,6 +236,7 @@ export class Unit {
     this.starts.length = this.places.length = this.identities.length = kept;
     this.writer.remove(to, this.#open);
     this.#open = to;
+    if (kept < count && this.#tallies.size > 0) this.#hasLostTallied = true;
   }
 }
 

@@ -303,6 +303,11 @@ const sessions = section("Sessions of analytics events", {
   backlog_close_ms: timer("A session of old events closes once nothing came for it for this long", {
     fallback: 5 * minuteMs,
   }),
+  max_open: integer("Sessions that are open; past it those that would end first end early", {
+    min: 1,
+    max: 10_000_000,
+    fallback: 200_000,
+  }),
 });
 
 const redis = section("Sharing sessions and identities between daemons", {
@@ -360,17 +365,28 @@ const client = entry({
     item: requiredText("A profile id", name),
     fallback: [],
   }),
+  drop_events: list("Names of events that are answered as taken, and not stored", {
+    item: requiredText("A name of an event", name),
+    fallback: [],
+  }),
 });
 
 const app = entry({
   id: requiredText("App id, sent as X-App-Id", name),
   secret: optionalText("Secret in plain text; better is secret_hash, or ${VAR}", secret),
-  drop_events: list("Names of events that are answered as taken, and not stored", {
-    item: requiredText("A name of an event", name),
-    fallback: [],
-  }),
   secret_hash: optionalText("Secret as salt.hash: scrypt over secret and salt, 32 bytes, hex", secretHash),
   enabled: boolean("Refuse the app while false", true),
+  sdk_token: optionalText("Token for the app's pages; /v1/sdk/bootstrap hands it to whoever names the app", {
+    wanted: "a text of 1 to 200 printable ASCII characters",
+    pattern: /^[\x21-\x7e]{1,200}$/,
+  }),
+  capture: list("Events that /v1/sdk/bootstrap tells the app's pages to capture", {
+    item: requiredText("rrweb, action or net", {
+      wanted: "rrweb, action or net",
+      pattern: /^(?:rrweb|action|net)$/,
+    }),
+    fallback: ["action", "net"],
+  }),
 });
 
 const auth = section("Who may send", {
@@ -378,6 +394,10 @@ const auth = section("Who may send", {
   clients: list("Senders of analytics events", { item: client, fallback: [] }),
   apps: list("Senders of backend trace entries", { item: app, fallback: [] }),
 });
+
+function isUpstream(value: string): boolean {
+  return /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(value) && URL.canParse(value);
+}
 
 /** The whole configuration. Its output, with every default filled in, is {@link Config}. */
 export const configSchema = entry({
@@ -402,6 +422,7 @@ export const configSchema = entry({
   track,
   backend,
   trace_files: traceFiles,
+  trpc,
   sessions,
   redis,
   disk,

@@ -12,6 +12,8 @@ import type { Metrics } from "../base/metrics.ts";
 import type { Outcomes } from "../base/outcome.ts";
 import type { Identity, Unit } from "../base/record.ts";
 import type { Config } from "../config/schema.ts";
+import type { RequestList } from "../flush/request_list.ts";
+import type { SessionRowReader } from "../flush/session_row_reader.ts";
 import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
 import type { RowWindow } from "../parse/window.ts";
@@ -33,6 +35,8 @@ export interface Services {
   readonly sessions: SessionBook;
   readonly geo: Geo;
   readonly traces: TraceReader;
+  readonly requestList: RequestList;
+  readonly sessionRows: SessionRowReader;
 }
 
 /** A request as a dialect sees it: everything but its body. */

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { FlushPlan } from "../index/plan.ts";
+import type { FlushPlan, SessionSnapshot } from "../index/plan.ts";
 import type { Compression } from "./layout.ts";
 import type { RetentionLimits, RetentionReport } from "./retention.ts";
 import type { SweepReport } from "./unlisted.ts";
@@ -20,6 +20,8 @@ export type FlushQuestion =
   }
   /** Further rows of the flush that the next `write` will do; not answered. */
   | { readonly ask: "rows"; readonly rows: FlushPlan["rows"] }
+  /** Sessions of the flush that the next `write` will do; not answered. */
+  | { readonly ask: "sessions"; readonly sessions: readonly SessionSnapshot[] }
   | { readonly ask: "write"; readonly plan: FlushPlan; readonly now: number; readonly flushId: string }
   | { readonly ask: "retain"; readonly limits: RetentionLimits; readonly now: number }
   | { readonly ask: "close" };

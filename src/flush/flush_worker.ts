@@ -6,7 +6,7 @@
 /// <reference lib="deno.worker" />
 
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
-import type { RowsPlan } from "../index/plan.ts";
+import type { RowsPlan, SessionSnapshot } from "../index/plan.ts";
 import { ExtentReader } from "./extents.ts";
 import type { FlushTools } from "./flush_tools.ts";
 import type { FlushAnswer, FlushAnswers, FlushProblem, FlushQuestion } from "./flush_messages.ts";
@@ -19,10 +19,15 @@ import { writeFlush } from "./write_flush.ts";
 let dataDir = "";
 let tools: FlushTools | undefined;
 let rows: RowsPlan[] = [];
+let sessions: SessionSnapshot[] = [];
 
 self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
   if (data.ask === "rows") {
     rows.push(...data.rows);
+    return;
+  }
+  if (data.ask === "sessions") {
+    for (const session of data.sessions) sessions.push(session);
     return;
   }
   let answer: FlushAnswer;
@@ -34,7 +39,9 @@ self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
   self.postMessage(answer);
 };
 
-function answerTo(question: Exclude<FlushQuestion, { ask: "rows" }>): FlushAnswers[keyof FlushAnswers] {
+function answerTo(
+  question: Exclude<FlushQuestion, { ask: "rows" | "sessions" }>,
+): FlushAnswers[keyof FlushAnswers] {
   if (question.ask === "open") {
     const { compression } = question;
     dataDir = question.dataDir;
@@ -51,9 +58,11 @@ function answerTo(question: Exclude<FlushQuestion, { ask: "rows" }>): FlushAnswe
   if (tools === undefined) throw new Error("The flush worker was not opened");
   if (question.ask === "write") {
     const plan = { ...question.plan, rows: [...rows, ...question.plan.rows] };
+    const changed = sessions;
     rows = [];
+    sessions = [];
     using _extents = tools.extents;
-    return writeFlush(plan, question, tools);
+    return writeFlush(plan, { ...question, sessions: changed }, tools);
   }
   if (question.ask === "retain") return applyRetention(question.limits, question.now, tools);
   tools.writer.close();

@@ -342,7 +342,8 @@ export class Flusher {
 }
 
 function isEmpty(plan: FlushPlan): boolean {
-  return plan.rows.length === 0 && plan.requests.names.length === 0 && plan.replies.length === 0;
+  return plan.rows.length === 0 && plan.requests.names.length === 0 && plan.replies.length === 0 &&
+    plan.sessions.length === 0;
 }
 
 function emptyReport(checkpoint: number): FlushReport {
@@ -362,6 +363,6 @@ function joined(a: FlushReport, b: FlushReport): FlushReport {
     requests: a.requests + b.requests,
     bytes: a.bytes + b.bytes,
     folders,
-  };
     ignored: b.ignored,
+  };
 }

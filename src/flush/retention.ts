@@ -32,6 +32,7 @@ export interface RetentionReport {
   /** Days of identities. */
   readonly identityDays: number;
   readonly replies: number;
+  readonly sessions: number;
 }
 
 /**
@@ -55,6 +56,8 @@ export function applyRetention(
   const forgotten = inTransaction(writer, now, () => ({
     identityDays: writer.forgetIdentities(dayOf(Math.max(0, now - limits.identityKeepMs))),
     replies: writer.forgetReplies(now - limits.replyKeepMs),
+    // Whatever comes for a session comes within the time in which a repeat of it is recognised.
+    sessions: writer.forgetSessions(now - limits.identityKeepMs),
   }));
   return { age: aged.length, bytes: excess.length, ...forgotten };
 }

@@ -12,6 +12,8 @@ import type { FlushReport } from "./write_flush.ts";
 
 /** Partitions posted at once: copying more of them would hold up the main thread. */
 const rowsPerMessage = 200;
+/** Sessions posted at once, for the same reason. */
+const sessionsPerMessage = 500;
 
 /** Something failed in the worker, or the worker itself. */
 export class FlushError extends WeirError {
@@ -57,7 +59,12 @@ export class WorkerLink {
       post(worker, { ask: "rows", rows: rows.slice(i, i + rowsPerMessage) });
       await nextTurn();
     }
-    return await this.#ask(worker, { ask: "write", plan: { ...plan, rows: [] }, ...at });
+    for (let i = 0; i < plan.sessions.length; i += sessionsPerMessage) {
+      const some = plan.sessions.slice(i, i + sessionsPerMessage);
+      post(worker, { ask: "sessions", sessions: some.map((session) => session.snapshot()) });
+      await nextTurn();
+    }
+    return await this.#ask(worker, { ask: "write", plan: { ...plan, rows: [], sessions: [] }, ...at });
   }
 
   /** Applies retention. @throws FlushError */
@@ -125,7 +132,7 @@ export class WorkerLink {
     waiting?.reject(new FlushError({ code: "CRASH", message }));
   }
 
-  #ask<Q extends Exclude<FlushQuestion, { ask: "rows" }>>(
+  #ask<Q extends Exclude<FlushQuestion, { ask: "rows" | "sessions" }>>(
     worker: Worker,
     question: Q,
   ): Promise<FlushAnswers[Q["ask"]]> {

@@ -7,23 +7,33 @@
 
 import { join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
+import { recordKinds } from "../base/record.ts";
+import { isRunOwner } from "../base/test_runs.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { sessionRowFolders } from "../catalog/session_rows.ts";
 import type { OperationProblem } from "../index/entity_row.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
-import { type FlushPlan, type RequestPlan, rowExtentStride, type RowsPlan } from "../index/plan.ts";
+import {
+  type FlushPlan,
+  type RequestPlan,
+  rowExtentStride,
+  type RowsPlan,
+  type SessionSnapshot,
+} from "../index/plan.ts";
 import { diskErrorOr } from "./disk_probe.ts";
 import type { FlushTools } from "./flush_tools.ts";
-import { folderOf, formatPartName, partitionDay, requestPartition } from "./layout.ts";
+import { folderOf, formatPartName, partitionDay, requestPartition, runPartition } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
 import { rowIdentity } from "./row_identity.ts";
+import { EntityUpdate } from "./write_entities.ts";
 import { sessionRowOf } from "./session_row.ts";
 import { writeRequest } from "./write_request.ts";
+import { writeRun } from "./write_run.ts";
 
 const rowShape = { stride: rowExtentStride, first: 0 };
+const runPrefix = `${recordKinds.test_event.directory}/`;
 
 /** What a flush wrote. */
-import { EntityUpdate } from "./write_entities.ts";
 export interface FlushReport {
   readonly checkpoint: number;
   readonly parts: number;
@@ -35,14 +45,14 @@ export interface FlushReport {
   readonly bytes: number;
   /** Parts and their bytes by folder, such as `events`. */
   readonly folders: Record<string, { parts: number; bytes: number }>;
+  /** Operations on profiles and groups that made no difference, by the reason. */
+  readonly ignored: Partial<Record<OperationProblem, number>>;
 }
 
 /** One flush on its way. */
 class Flush {
   readonly files: { temporary: string; final: string }[] = [];
   readonly #tools: FlushTools;
-  /** Operations on profiles and groups that made no difference, by the reason. */
-  readonly ignored: Partial<Record<OperationProblem, number>>;
   readonly #plan: FlushPlan;
   readonly #now: number;
   readonly #dirty = new Set<string>();
@@ -68,19 +78,21 @@ class Flush {
     for (const rows of this.#plan.rows) if (rows.extents.length > 0) this.#writeRows(rows);
     const partitions = new Map<string, RequestPlan[]>();
     for (const request of unpackRequests(this.#plan.requests)) {
-      const partition = requestPartition(request.app, request.firstT);
+      const partition = isRunOwner(request.app)
+        ? runPartition(request.firstT)
+        : requestPartition(request.app, request.firstT);
       const list = partitions.get(partition);
       if (list) list.push(request);
       else partitions.set(partition, [request]);
     }
     for (const [partition, requests] of partitions) this.#writeRequests(partition, requests);
+    this.#writeEntities();
     this.#keepReplies();
   }
 
   /** Gives the parts their names, durably. */
   nameParts(): void {
     for (const { temporary, final } of this.files) Deno.renameSync(temporary, final);
-    this.#writeEntities();
     for (const directory of this.#dirty) syncDirectory(directory);
   }
 
@@ -114,18 +126,13 @@ class Flush {
 
   #writeRequests(partition: string, requests: readonly RequestPlan[]): void {
     this.#writePart(partition, (part) => {
-      for (const request of requests) writeRequest(request, part, this.#tools);
+      const write = partition.startsWith(runPrefix) ? writeRun : writeRequest;
+      for (const request of requests) write(request, part, this.#tools);
       this.#report.requests += requests.length;
       return requests.length;
     });
   }
 
-  /** @param write Writes the lines of the part with this id, and answers how many. */
-  #writePart(partition: string, write: (part: number) => number): void {
-    const { compression, parts, writer } = this.#tools;
-    const { checkpoint } = this.#plan;
-    const n = this.#n++;
-    const name = formatPartName({ checkpoint, n, compression });
   #writeEntities(): void {
     const update = new EntityUpdate(this.#tools);
     update.fold(this.#plan.rows);
@@ -143,6 +150,12 @@ class Flush {
     }
   }
 
+  /** @param write Writes the lines of the part with this id, and answers how many. */
+  #writePart(partition: string, write: (part: number) => number): void {
+    const { compression, parts, writer } = this.#tools;
+    const { checkpoint } = this.#plan;
+    const n = this.#n++;
+    const name = formatPartName({ checkpoint, n, compression });
     const directory = this.#makeDirectory(partition);
     const final = join(directory, name);
     this.files.push({ temporary: parts.begin(directory, name), final });
@@ -201,12 +214,13 @@ class Flush {
 /**
  * Writes a flush and commits it.
  *
- * @param at Wall clock, ms since the epoch, and the name under which the commit can be recognised.
+ * @param at Wall clock, ms since the epoch, the name under which the commit can be recognised, and the sessions
+ * that changed.
  * @throws what went wrong; nothing of the flush is left then, neither a file nor a row in the catalog
  */
 export function writeFlush(
   plan: FlushPlan,
-  at: { now: number; flushId: string },
+  at: { now: number; flushId: string; sessions: readonly SessionSnapshot[] },
   tools: FlushTools,
 ): FlushReport {
   const { writer } = tools;
@@ -215,6 +229,7 @@ export function writeFlush(
   const flush = new Flush(tools, plan, at.now);
   try {
     flush.writeParts();
+    for (const session of at.sessions) writer.putSession(session);
     flush.nameParts();
     faultPoint("flush.renamed");
     writer.commit({ checkpoint: plan.checkpoint, flushId: at.flushId });

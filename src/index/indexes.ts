@@ -29,6 +29,7 @@ import type { RecordPlace } from "./request_records.ts";
 import { Reservations, type Reserved } from "./reservations.ts";
 import { type IndexSize, RowIndex } from "./row_index.ts";
 import { SeenIdentities } from "./seen_identities.ts";
+import type { SessionKeeper } from "./session_keeper.ts";
 import { TraceIndex } from "./trace_index.ts";
 
 /** Limits that a reload may change. */
@@ -48,15 +49,17 @@ export interface IndexesOptions extends IndexLimits {
   readonly catalog: CatalogReader;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** @default nobody keeps sessions */
+  readonly sessions?: SessionKeeper;
   /** Memory of the filter in front of the catalog's identities. @default 16 MiB, for 11 million identities */
   readonly filterBytes?: number;
 }
 
+/** Where operations on profiles and groups go. */
+const operationPrefix = `${recordKinds.operation.directory}/`;
 /** Past this many times a limit, new work must be refused until a flush made room. */
 const fullAt = 1.25;
 const defaultFilterBytes = 16 * 1024 * 1024;
-/** Where operations on profiles and groups go. */
-const operationPrefix = `${recordKinds.operation.directory}/`;
 
 /** All indexes of one daemon. */
 export class Indexes {
@@ -68,11 +71,11 @@ export class Indexes {
   readonly #clock: Clock;
   readonly #seen: SeenIdentities;
   readonly #replies: KeptReplies;
+  readonly #entities: OpenEntities;
+  readonly #sessions: SessionKeeper | undefined;
   readonly #reservations: Reservations;
   #limits: IndexLimits;
   #plan: FlushPlan | undefined;
-  readonly #entities: OpenEntities;
-  readonly #sessions: SessionKeeper | undefined;
   #checkpoint = 0;
 
   constructor(options: IndexesOptions) {
@@ -83,11 +86,11 @@ export class Indexes {
     this.traces = new TraceIndex({ catalog, clock });
     this.#seen = new SeenIdentities({ catalog, metrics, filterBytes });
     this.#replies = new KeptReplies({ catalog, clock, keepMs: options.idempotencyKeepMs });
+    this.#entities = new OpenEntities(catalog);
+    this.#sessions = options.sessions;
     this.#reservations = new Reservations(this.#seen, this.traces);
   }
 
-    this.#entities = new OpenEntities(catalog);
-    this.#sessions = options.sessions;
   /** Applies new limits, from the next flush and the next look-up of a reply on. */
   setLimits(limits: IndexLimits): void {
     this.#limits = limits;
@@ -104,6 +107,12 @@ export class Indexes {
    */
   reserve(unit: Unit): Reserved {
     const reserved = this.#reservations.reserve(unit);
+    try {
+      this.#sessions?.reserve(unit);
+    } catch (error) {
+      this.#reservations.release(unit);
+      throw error;
+    }
     this.#seen.countLookups();
     return reserved;
   }
@@ -116,6 +125,7 @@ export class Indexes {
    */
   place(unit: Unit, at: JournalPosition): void {
     const held = this.#reservations.settle(unit);
+    this.#sessions?.place(unit, at);
     let nextHeld = 0;
     for (let i = 0; i < unit.count;) {
       const place = unit.places[i];
@@ -132,6 +142,7 @@ export class Indexes {
   /** The journal refused the unit: its identities and batches are free again. */
   release(unit: Unit): void {
     this.#reservations.release(unit);
+    this.#sessions?.release(unit);
   }
 
   /**
@@ -153,6 +164,7 @@ export class Indexes {
         if (this.#isReplayed(place, bytes, line)) continue;
         if (place.partition.startsWith(operationPrefix)) this.#entities.apply(bytes, line);
         if (identity) this.#seen.keep(identity.key, identity.memo);
+        if (record.columns) this.#sessions?.replay({ kind: record.kind, columns: record.columns, at });
         this.rows.add(place.partition, { ...line, rows: 1, identified: identity ? 1 : 0 });
       } else this.#placeReply(place, line);
       taken++;
@@ -181,6 +193,8 @@ export class Indexes {
       maxBytes: Math.max(maxIndexBytes / 2, maxIndexBytes - otherBytes),
     });
     this.#seen.plan();
+    const sessions = this.#sessions?.plan() ?? [];
+    this.#entities.plan(checkpoint);
     this.#reservations.carryOver();
     this.#checkpoint = checkpoint;
     this.#plan = {
@@ -188,17 +202,18 @@ export class Indexes {
       rows: this.rows.plan(checkpoint),
       requests,
       replies: this.#replies.plan(checkpoint),
+      sessions,
       more,
     };
     return this.#plan;
   }
 
-    const sessions = this.#sessions?.plan() ?? [];
-    this.#entities.plan(checkpoint);
   /** The catalog knows what the plan said: it is forgotten here. */
   committed(plan: FlushPlan): void {
     this.#endPlan(plan);
-    for (const index of [this.rows, this.traces, this.#seen, this.#replies, this.#entities]) index.committed();
+    for (const index of [this.rows, this.traces, this.#seen, this.#replies, this.#entities]) {
+      index.committed();
+    }
     this.#sessions?.committed();
   }
 
@@ -206,6 +221,7 @@ export class Indexes {
   failed(plan: FlushPlan): void {
     this.#endPlan(plan);
     for (const index of [this.rows, this.traces, this.#seen, this.#replies]) index.failed();
+    this.#sessions?.failed();
   }
 
   /** Segments that something still lies in which no part holds; those must not be dropped. */
@@ -218,6 +234,14 @@ export class Indexes {
   /** The reply that a repeat with this Idempotency-Key gets; undefined when there is none or it expired. */
   reply(key: string): KeptReply | undefined {
     return this.#replies.find(key);
+  }
+
+  /**
+   * A profile or group as of now: everything that was acknowledged is in it. It must not be changed.
+   * @throws what the catalog throws
+   */
+  entity(kind: EntityKind, project: string, id: string): EntityRow | undefined {
+    return this.#entities.find(kind, project, id);
   }
 
   /** What the first row with this identity was answered, stored or on its way; undefined when there is none. */
@@ -234,14 +258,6 @@ export class Indexes {
   warmUp(keys: number): boolean {
     return this.#seen.warmUp(keys);
   }
-  /**
-   * A profile or group as of now: everything that was acknowledged is in it. It must not be changed.
-   * @throws what the catalog throws
-   */
-  entity(kind: EntityKind, project: string, id: string): EntityRow | undefined {
-    return this.#entities.find(kind, project, id);
-  }
-
 
   /** Past a limit: a flush should begin at once. */
   get isCrowded(): boolean {
@@ -254,13 +270,18 @@ export class Indexes {
   }
 
   /** Entries and estimated memory of each index. */
-  stats(): Record<"rows" | "requests" | "identities" | "filter" | "replies" | "entities" | "sessions", IndexSize> {
+  stats(): Record<
+    "rows" | "requests" | "identities" | "filter" | "replies" | "entities" | "sessions",
+    IndexSize
+  > {
     return {
       rows: this.rows.size(),
       requests: this.traces.size(),
       identities: this.#seen.size(),
       filter: this.#seen.filterSize(),
       replies: this.#replies.size(),
+      entities: this.#entities.size(),
+      sessions: this.#sessions?.size() ?? { entries: 0, bytes: 0 },
     };
   }
 
@@ -275,8 +296,6 @@ export class Indexes {
   #placeRows(unit: Unit, first: number, at: JournalPosition): number {
     this.#refuseLate(at);
     const { partition } = unit.places[first] as RowPlace;
-      entities: this.#entities.size(),
-      sessions: this.#sessions?.size() ?? { entries: 0, bytes: 0 },
     let end = first;
     let identified = 0;
     for (; end < unit.count; end++) {
@@ -287,7 +306,20 @@ export class Indexes {
     const { segment, offset } = lineOf(unit, first, at);
     const length = unit.end(end - 1) - unit.starts[first];
     this.rows.add(partition, { segment, offset, length, rows: end - first, identified });
+    if (partition.startsWith(operationPrefix)) this.#applyOperations(unit, { first, end, at });
     return end;
+  }
+
+  #applyOperations(unit: Unit, of: { first: number; end: number; at: JournalPosition }): void {
+    for (let i = of.first; i < of.end; i++) {
+      this.#entities.apply(unit.writer.view(unit.starts[i], unit.end(i)), lineOf(unit, i, of.at));
+    }
+  }
+
+  /** A flush that was cut off may have named the part of an operation, and not that of the state it led to. */
+  #isReplayed(place: RowPlace, bytes: Uint8Array, line: RecordPlace): boolean {
+    if (!this.#catalog.isReplayed(bytes)) return false;
+    return !place.partition.startsWith(operationPrefix) || this.#entities.isWritten(bytes, line);
   }
 
   #placeReply(place: { readonly key: string; readonly reply: KeptReply }, line: RecordPlace): void {
@@ -305,18 +337,6 @@ export class Indexes {
     const held = this.traces.reserve(place);
     if (held) this.traces.place(held, place, line);
     return held !== undefined;
-  #applyOperations(unit: Unit, of: { first: number; end: number; at: JournalPosition }): void {
-    for (let i = of.first; i < of.end; i++) {
-      this.#entities.apply(unit.writer.view(unit.starts[i], unit.end(i)), lineOf(unit, i, of.at));
-    }
-  }
-
-  /** A flush that was cut off may have named the part of an operation, and not that of the state it led to. */
-  #isReplayed(place: RowPlace, bytes: Uint8Array, line: RecordPlace): boolean {
-    if (!this.#catalog.isReplayed(bytes)) return false;
-    return !place.partition.startsWith(operationPrefix) || this.#entities.isWritten(bytes, line);
-  }
-
   }
 
   #refuseLate({ segment }: { readonly segment: number }): void {

@@ -51,6 +51,23 @@ export interface PackedRequests {
   readonly numbers: Float64Array;
 }
 
+/** The state of a session, as the catalog keeps it. */
+export interface SessionSnapshot {
+  readonly id: string;
+  readonly isOpen: boolean;
+  /** Arrival of its last event, ms since the epoch. */
+  readonly receivedAt: number;
+  /** The last frame of the journal that is in it. */
+  readonly through: { readonly segment: number; readonly offset: number };
+  /** JSON. */
+  readonly state: string;
+}
+
+/** A session as a flush sees it: its snapshot may be taken at any time until the flush is over. */
+export interface SessionSource {
+  snapshot(): SessionSnapshot;
+}
+
 /** Everything one flush writes. */
 export interface FlushPlan {
   /** Number of the first segment that this flush does not cover; names its parts. */
@@ -59,6 +76,8 @@ export interface FlushPlan {
   readonly requests: PackedRequests;
   /** Runs of `reply` lines, as in {@link RowsPlan.extents}. */
   readonly replies: Float64Array;
+  /** Sessions that changed; they are posted by themselves, as snapshots. */
+  readonly sessions: readonly SessionSource[];
   /** More requests are due than one flush takes: flush again at once, in the same mode. */
   readonly more: boolean;
 }

@@ -15,6 +15,7 @@ import {
   rowPlace,
   type TracePlace,
 } from "../base/record.ts";
+import { runOwner, runSession } from "../base/test_runs.ts";
 import { FrameRefusal } from "../journal/recover.ts";
 
 /** One record of a frame. */
@@ -25,9 +26,13 @@ export interface ReplayedRecord {
   /** Of its line, the line break included. */
   readonly length: number;
   readonly identity: { readonly key: string; readonly memo: IdentityMemo } | undefined;
+  readonly kind: RecordKind;
+  /** Of a row: its line as a value. */
+  readonly columns?: Columns;
 }
 
 type Columns = Record<string, unknown>;
+type RecordContent = Omit<ReplayedRecord, "offset" | "length" | "kind">;
 
 const lineBreak = 0x0a;
 const kindStart = '{"kind":"';
@@ -55,11 +60,11 @@ export function readRecords(payload: Uint8Array, scope: "all" | "traces"): Repla
 function readRecord(
   line: Buffer,
   options: { line: number; scope: "all" | "traces" },
-): Pick<ReplayedRecord, "place" | "identity"> | undefined {
+): RecordContent & { kind: RecordKind } | undefined {
   try {
     const kind = kindOf(line);
     if (options.scope === "traces" && recordKinds[kind].family !== "traces") return undefined;
-    return readers[recordKinds[kind].family](line, kind);
+    return { kind, ...readers[recordKinds[kind].family](line, kind) };
   } catch {
     // No cause: the texts of JSON.parse quote what they could not read.
     throw new FrameRefusal(`Cannot read back a frame: line ${options.line} is no record`);
@@ -75,18 +80,19 @@ function kindOf(line: Buffer): RecordKind {
   return kind as RecordKind;
 }
 
-function readRow(line: Buffer, kind: RecordKind): Pick<ReplayedRecord, "place" | "identity"> {
+function readRow(line: Buffer, kind: RecordKind): RecordContent {
   const columns = JSON.parse(line.toString()) as Columns;
   const { owner } = recordKinds[kind as RowKind];
   const name = text(columns, owner === "project" ? "project_id" : "app");
   const place = rowPlace(kind as RowKind, name, text(columns, "created_at").slice(0, 10));
-  if (typeof columns.insert_id !== "string") return { place, identity: undefined };
+  if (typeof columns.insert_id !== "string") return { place, identity: undefined, columns };
   const memo = { deviceId: textOrEmpty(columns.device_id), sessionId: textOrEmpty(columns.session_id) };
-  return { place, identity: { key: identityKey(owner, name, columns.insert_id), memo } };
+  return { place, identity: { key: identityKey(owner, name, columns.insert_id), memo }, columns };
 }
 
 /** The events are the last member, so what stands before them is a small object, and they are not parsed. */
-function readTrace(line: Buffer, kind: RecordKind): Pick<ReplayedRecord, "place" | "identity"> {
+function readTrace(line: Buffer, kind: RecordKind): RecordContent {
+  if (kind === "test_event") return readTestEvent(line);
   const isBatch = kind === "batch";
   const comma = isBatch ? line.indexOf(eventsStart) : -1;
   if (isBatch && comma < 0) throw new TypeError("events");
@@ -111,7 +117,33 @@ function readTrace(line: Buffer, kind: RecordKind): Pick<ReplayedRecord, "place"
   return { place, identity: undefined };
 }
 
-function readReply(line: Buffer): Pick<ReplayedRecord, "place" | "identity"> {
+/** The daemon writes the event's number at its front, where it can be read without the event. */
+function readTestEvent(line: Buffer): { place: TracePlace; identity: undefined } {
+  const comma = line.indexOf(eventsStart);
+  if (comma < 0) throw new TypeError("events");
+  const columns = JSON.parse(line.toString("utf8", 0, comma) + "}") as Columns;
+  const eventsOffset = comma + eventsBracket;
+  const n = /^\[\{"n": *(\d+),/.exec(line.toString("latin1", eventsOffset, eventsOffset + 32))?.[1];
+  if (n === undefined) throw new TypeError("n");
+  const place: TracePlace = {
+    family: "traces",
+    kind: "batch",
+    app: runOwner(text(columns, "app")),
+    sid: runSession,
+    rid: text(columns, "rid"),
+    index: Number(n),
+    indexOffset: 0,
+    t: number(columns, "t"),
+    total: -1,
+    hash: number(columns, "hash"),
+    assumed: true,
+    eventsOffset,
+    eventsLength: line.lastIndexOf("]") + 1 - eventsOffset,
+  };
+  return { place, identity: undefined };
+}
+
+function readReply(line: Buffer): RecordContent {
   const columns = JSON.parse(line.toString()) as Columns;
   const reply: KeptReply = {
     status: number(columns, "status"),

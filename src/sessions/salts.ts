@@ -49,6 +49,11 @@ export class SaltStore {
     this.of(options.now, options.now);
   }
 
+  /** The salt of the day that `time` falls on, if there is one. */
+  kept(time: number): string | undefined {
+    return this.#salts.get(dayOf(time));
+  }
+
   /**
    * The salt of the day that `time` falls on. A day that is gone already, or still to come, gets the salt of
    * the nearest day that is kept.

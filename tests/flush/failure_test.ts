@@ -81,6 +81,7 @@ Deno.test("a worker that dies is followed by another, which removes what it left
   const link = new WorkerLink({ dataDir: dir.path, compression: "none" });
   const at = { now: start, flushId: "f" };
   const plan: FlushPlan = {
+    sessions: [],
     ...{ checkpoint: 2, rows: [], replies: new Float64Array(0), more: false },
     requests: { names: [], numbers: new Float64Array(0) },
   };

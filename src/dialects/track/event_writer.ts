@@ -197,7 +197,8 @@ export class EventWriter {
     this.#hasPath = page === undefined || page.startsWith(',"path":');
     // Every byte of the row is written at most twice: once in a column, once within its properties. A page that a
     // parser had to read may be longer than it was.
-    const room = fixedBytes + 3 * (page?.length ?? 0) + carried.length + this.#head.length + this.#columns.length +
+    const room = fixedBytes + 3 * (page?.length ?? 0) + carried.length + this.#head.length +
+      this.#columns.length +
       device.columns.length +
       device.idBytes.length;
     const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));

@@ -18,6 +18,7 @@ import { UserAgents } from "../../../src/dialects/track/user_agent.ts";
 import { JsonRows } from "../../../src/parse/json_rows.ts";
 import type { RowLimits, RowWindow } from "../../../src/parse/window.ts";
 import { SaltStore } from "../../../src/sessions/salts.ts";
+import { emptyBook } from "../../sessions/empty_book.ts";
 
 const arrivedAt = Date.parse("2026-06-08T12:00:00.000Z");
 const limits: RowLimits = {
@@ -97,6 +98,7 @@ interface Seen {
 async function senders(): Promise<{ senderOf: () => Sender; salts: string }> {
   const dir = await Deno.makeTempDir();
   const salts = SaltStore.open({ path: `${dir}/salts.json`, keepDays: 7, now: arrivedAt });
+  const sessions = emptyBook(systemClock);
   const device = new UserAgents().describe(
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
   );
@@ -110,7 +112,8 @@ async function senders(): Promise<{ senderOf: () => Sender; salts: string }> {
   const geo = { generation: 0, find: () => ({ country: "DE" }) };
   return {
     salts: dir,
-    senderOf: () => new Sender(grant, inbound, { config: defaultConfig(), salts, ids, device, geo }),
+    senderOf: () =>
+      new Sender(grant, inbound, { config: defaultConfig(), salts, sessions, ids, device, geo }),
   };
 }
 

@@ -17,6 +17,7 @@ import type { RowWindow } from "../../../src/parse/window.ts";
 import { ConfiguredAuthority } from "../../../src/receive/auth.ts";
 import { rowLimits } from "../../../src/receive/limits.ts";
 import { SaltStore } from "../../../src/sessions/salts.ts";
+import { emptyBook } from "../../sessions/empty_book.ts";
 import { tempDir } from "../../support/temp.ts";
 
 /** When everything arrives, unless a test says otherwise. */
@@ -91,6 +92,7 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
   });
   const services = {
     ...{ clock, ids: new IdSource(clock), log, config, salts, metrics: createMetrics() },
+    sessions: emptyBook(clock),
     geo: { generation: 0, find: () => ({}) },
     indexes: { entity: () => undefined },
   } as unknown as Services;

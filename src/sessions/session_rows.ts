@@ -1,0 +1,149 @@
+/**
+ * The rows that sessions give: session_start, session_end, and the session itself (contract `track`, Decision 7).
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { dayOf, rowPlace, type Unit } from "../base/record.ts";
+import { findMember } from "../parse/member.ts";
+import { rowId, type SessionName } from "./session.ts";
+import type { Columns, SessionFold } from "./session_fold.ts";
+
+/** session_start stands so long before the first event. */
+export const startLeadMs = 100;
+/** session_end stands so long after the last event. */
+const endLagMs = 1_000;
+
+/** Columns of the first event that are the start's own, or would count twice. */
+const notInStart = new Set([
+  ...["kind", "project_id", "created_at", "id", "insert_id", "device_id", "session_id", "name", "revenue"],
+  ...["version", "properties"],
+]);
+
+/** What a row is written for. */
+export interface RowOf {
+  readonly session: SessionName;
+  /** Higher than that of every row before with the same id. */
+  readonly version: number;
+  /** Number of the claim that allows it, where several daemons write; 0 elsewhere. */
+  readonly fence: number;
+}
+
+/** A stored line, read up to its properties. */
+export interface ReadLine {
+  readonly columns: Columns;
+  /** JSON, as they were sent. */
+  readonly properties: string;
+}
+
+/** Reads a stored event. */
+export function readLine(line: Uint8Array): ReadLine {
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const range = findMember(line, 0, line.length, "properties");
+  if (range === undefined) return { columns: JSON.parse(bytes.toString()) as Columns, properties: "{}" };
+  const head = bytes.toString("utf8", 0, range.start).replace(/,\s*"properties"\s*:\s*$/, "");
+  const tail = bytes.toString("utf8", range.end);
+  return {
+    columns: JSON.parse(head + tail) as Columns,
+    properties: bytes.toString("utf8", range.start, range.end),
+  };
+}
+
+/** Adds the session_start that goes before this event: a copy of it, but for what is the event's own. */
+export function writeStart(of: RowOf, first: ReadLine & { time: number }, unit: Unit): void {
+  const { columns, properties, time } = first;
+  const rest = Object.fromEntries(Object.entries(columns).filter(([name]) => !notInStart.has(name)));
+  const members = JSON.stringify(rest).slice(1, -1);
+  writeEvent(of, { name: "session_start", time: time - startLeadMs }, unit);
+  unit.writer.text(`${members && ","}${members},"properties":${properties}}`);
+  finish("event", of, time - startLeadMs, unit);
+}
+
+/** Adds a session_start from what is known of the session, for when its first event was another than it seemed. */
+export function writeLaterStart(of: RowOf, fold: SessionFold, unit: Unit): void {
+  const time = fold.firstT - startLeadMs;
+  writeEvent(of, { name: "session_start", time }, unit);
+  unit.writer.text(
+    profile(of.session, fold) + page("", fold.entry) + fold.columns + fold.referrer + ',"properties":{}}',
+  );
+  finish("event", of, time, unit);
+}
+
+/** Adds the session_end. */
+export function writeEnd(of: RowOf, fold: SessionFold, unit: Unit): void {
+  const time = fold.lastT + endLagMs;
+  writeEvent(of, { name: "session_end", time }, unit);
+  unit.writer.text(
+    profile(of.session, fold) + page("", fold.exit) +
+      `,"duration":${
+        fold.lastT - fold.firstT
+      },"event_count":${fold.events},"screen_view_count":${fold.views}` +
+      `,"entry_path":${JSON.stringify(fold.entry.path)},"exit_path":${JSON.stringify(fold.exit.path)}` +
+      `${fold.columns}${fold.referrer},"properties":{"__bounce":${isBounce(fold)}}}`,
+  );
+  finish("event", of, time, unit);
+}
+
+/** Adds the session's own row. */
+export function writeSession(of: RowOf, fold: SessionFold, unit: Unit): void {
+  unit.writer.text(sessionRow(of, fold));
+  finish("session", of, fold.firstT, unit);
+}
+
+/** The session's own row, as JSON. */
+export function sessionRow(of: RowOf, fold: SessionFold): string {
+  const { session } = of;
+  const groups = fold.groups.length > 0 ? `,"groups":${JSON.stringify(fold.groups)}` : "";
+  return `{"kind":"session","project_id":${JSON.stringify(session.project)},"created_at":"${
+    iso(fold.firstT)
+  }","id":"${session.id}"${versions(of)},"device_id":${JSON.stringify(session.deviceId)}` +
+    `${profile(session, fold)},"ended_at":"${iso(fold.lastT)}","duration":${fold.lastT - fold.firstT}` +
+    `,"is_bounce":${isBounce(fold)},"event_count":${fold.events},"screen_view_count":${fold.views}` +
+    `,"revenue":${fold.revenue}${page("entry_", fold.entry)}${page("exit_", fold.exit)}` +
+    `${fold.columns}${fold.referrer}${fold.campaign}${groups}}`;
+}
+
+/** Of a session with at most one page. */
+function isBounce({ views }: SessionFold): boolean {
+  return views <= 1;
+}
+
+function writeEvent(
+  of: RowOf,
+  event: { name: "session_start" | "session_end"; time: number },
+  unit: Unit,
+): void {
+  const { session } = of;
+  unit.writer.text(
+    `{"kind":"event","project_id":${JSON.stringify(session.project)},"created_at":"${
+      iso(event.time)
+    }","id":"${rowId(session.id, event.name)}","device_id":${
+      JSON.stringify(session.deviceId)
+    },"session_id":"${session.id}","name":"${event.name}"` +
+      versions(of),
+  );
+}
+
+function finish(kind: "event" | "session", { session }: RowOf, time: number, unit: Unit): void {
+  unit.close(rowPlace(kind, session.project, dayOf(time)));
+}
+
+function versions({ version, fence }: RowOf): string {
+  return `,"version":${version}` + (fence > 0 ? `,"fence":${fence}` : "");
+}
+
+function profile(session: SessionName, fold: SessionFold): string {
+  return `,"profile_id":${JSON.stringify(fold.profileId || session.deviceId)}`;
+}
+
+function page(prefix: string, { path, origin }: SessionFold["entry"]): string {
+  return member(`${prefix}path`, path) + member(`${prefix}origin`, origin);
+}
+
+function member(name: string, value: string): string {
+  return value === "" ? "" : `,"${name}":${JSON.stringify(value)}`;
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}
