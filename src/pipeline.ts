@@ -22,7 +22,7 @@ import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
 import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
-import { firstHold, rowLimits, unitBytes } from "./receive/limits.ts";
+import { firstHold, rowLimits } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
 import type { RowMeter } from "./receive/row_meter.ts";
 import { VerdictStream } from "./receive/verdict_stream.ts";
@@ -34,6 +34,8 @@ interface Passage {
   readonly shape: BodyShape;
   readonly session: Ingest;
   readonly lease: Lease;
+  /** First size of the unit for all of a body. */
+  readonly unitBytes: number;
   readonly limits: RowLimits;
   /** Key of the Idempotency-Key, if one was sent. */
   readonly key: string | undefined;
@@ -53,9 +55,8 @@ export async function ingest(
   const { config, stalls } = house;
   const shape = route.shape(config);
   const format = bodyFormat(request.headers, shape);
-  const lease = held.use(
-    await house.admission.enter(firstHold(request.headers, { shape, format, limits: config.limits })),
-  );
+  const room = firstHold(request.headers, { shape, format, limits: config.limits });
+  const lease = held.use(await house.admission.enter(room.bytes));
   const session = await route.open(inbound, house);
   const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
   const small = format === "json" ? await readSmallBody(request, reading) : undefined;
@@ -65,7 +66,8 @@ export async function ingest(
   const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
   const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
   if (repeat !== undefined) return repeatResponse(repeat);
-  const passage: Passage = { house, meter, shape, session, lease, limits, key, body };
+  const { unitBytes } = room;
+  const passage: Passage = { house, meter, shape, session, lease, unitBytes, limits, key, body };
   if (common) {
     meter.countBytes(small.length);
     return await storeAll(common, passage);
@@ -94,7 +96,7 @@ function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool)
 async function takeBody(passage: Passage): Promise<Response> {
   const { house, shape, session, lease } = passage;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
-  const taken = { unit: new Unit(unitBytes(lease.held), house.buffers), outcomes: new Outcomes() };
+  const taken = { unit: new Unit(passage.unitBytes, house.buffers), outcomes: new Outcomes() };
   const dispatch = async (window: RowWindow): Promise<void> => {
     await session.take(window, taken.unit, taken.outcomes);
     window.settle();

@@ -7,10 +7,17 @@
 const smallestBits = 11;
 const largestBits = 22;
 
+/** Size of the buffer that {@link BufferPool.take} gives for so many bytes. */
+export function pooledBytes(minBytes: number): number {
+  const bits = Math.max(smallestBits, 32 - Math.clz32(minBytes - 1));
+  return bits > largestBits ? minBytes : 2 ** bits;
+}
+
 /** Keeps buffers of requests that are over for those to come. */
 export class BufferPool {
   readonly #maxBytes: number;
-  readonly #free: Uint8Array<ArrayBuffer>[][] = Array.from({ length: largestBits + 1 }, () => []);
+  /** By size. */
+  readonly #free = new Map<number, Uint8Array<ArrayBuffer>[]>();
   #bytes = 0;
 
   /** @param maxBytes How much it keeps at most. */
@@ -25,20 +32,21 @@ export class BufferPool {
 
   /** A buffer of at least so many bytes; what is in it is left over from before. */
   take(minBytes: number): Uint8Array<ArrayBuffer> {
-    const bits = Math.max(smallestBits, 32 - Math.clz32(minBytes - 1));
-    if (bits > largestBits) return new Uint8Array(minBytes);
-    const buffer = this.#free[bits].pop();
-    if (buffer === undefined) return new Uint8Array(2 ** bits);
+    const size = pooledBytes(minBytes);
+    const buffer = this.#free.get(size)?.pop();
+    if (buffer === undefined) return new Uint8Array(size);
     this.#bytes -= buffer.length;
     return buffer;
   }
 
   /** Gives a buffer back; nobody may look at it any more. One that does not fit in is left to the collector. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
-    const bits = 31 - Math.clz32(buffer.length);
-    const fits = buffer.length === 2 ** bits && bits >= smallestBits && bits <= largestBits;
-    if (!fits || this.#bytes + buffer.length > this.#maxBytes) return;
-    this.#bytes += buffer.length;
-    this.#free[bits].push(buffer);
+    const { length } = buffer;
+    if (length === 0 || length > 2 ** largestBits || length !== pooledBytes(length)) return;
+    if (this.#bytes + length > this.#maxBytes) return;
+    this.#bytes += length;
+    const free = this.#free.get(length);
+    if (free === undefined) this.#free.set(length, [buffer]);
+    else free.push(buffer);
   }
 }

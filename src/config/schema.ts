@@ -89,7 +89,7 @@ const admin = section("Health, metrics and flush on demand", {
 const limits = section("What one request and all of them together may take", {
   max_in_flight_bytes: size(
     "Bytes of bodies and records held by requests that are not answered; past it 503",
-    { min: kiB, max: maxBytes, fallback: 256 * miB },
+    { min: kiB, max: maxBytes, fallback: 128 * miB },
   ),
   max_in_flight_requests: integer("Requests that are not answered; past it 503", {
     min: 1,
@@ -98,7 +98,7 @@ const limits = section("What one request and all of them together may take", {
   }),
   admission_wait_ms: timer("A request for which there is no room waits so long, unread, before its 503", {
     min: 0,
-    fallback: 1_000,
+    fallback: 2_000,
   }),
   stall_timeout_ms: timer("A body that sends no byte for this long is given up (408)", { fallback: 30_000 }),
   body_timeout_ms: timer("A body that takes longer than this as a whole is given up (408)", {

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { pooledBytes } from "../base/buffer_pool.ts";
 import type { Config } from "../config/schema.ts";
 import type { BodyShape } from "../dialects/dialect.ts";
 import type { RowLimits } from "../parse/window.ts";
@@ -23,20 +24,29 @@ export function rowLimits(shape: BodyShape, limits: Config["limits"]): RowLimits
   };
 }
 
-/** Memory for each byte of a JSON body: itself once, and what its rows become. */
-const heldPerByte = 3;
+/** Most bytes of a buffer in which chunks are laid end to end, where rows are of common size. */
+const spanBytes = 192 * 1024;
+/** Bytes for which room is made where no length is announced. */
+const unannouncedBytes = 64 * 1024;
 
-/** Bytes that a request will hold: in proportion to what it announces; for a stream, a few windows. */
+/** What a request will need. */
+export interface Room {
+  /** All of it. */
+  readonly bytes: number;
+  /** Of these, for the records of a JSON body: common rows become no more than twice as long. */
+  readonly unitBytes: number;
+}
+
+/**
+ * The room that a request is given: the buffers for what it announces; for a stream, a few windows. Whoever is let in
+ * should not need more later, because a body that is refused once it was read was read in vain.
+ */
 export function firstHold(
   headers: Headers,
   of: { shape: BodyShape; format: "json" | "ndjson"; limits: Config["limits"] },
-): number {
-  if (of.format === "ndjson") return 2 * of.limits.window_bytes;
-  const announced = contentLength(headers) ?? 65_536;
-  return heldPerByte * Math.min(announced, of.shape.maxBytes);
-}
-
-/** Room for the records of a body that holds so many bytes in all. */
-export function unitBytes(heldBytes: number): number {
-  return Math.ceil((heldBytes * 2) / heldPerByte) + 1_024;
+): Room {
+  if (of.format === "ndjson") return { bytes: 2 * of.limits.window_bytes, unitBytes: 0 };
+  const announced = Math.min(contentLength(headers) ?? unannouncedBytes, of.shape.maxBytes);
+  const unitBytes = 2 * announced + 1_024;
+  return { bytes: pooledBytes(unitBytes) + Math.min(2 * announced, spanBytes), unitBytes };
 }

@@ -16,9 +16,9 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
     data_dir: "./data",
     durability: "fsync",
     limits: {
-      max_in_flight_bytes: 256 * miB,
+      max_in_flight_bytes: 128 * miB,
       max_in_flight_requests: 4096,
-      admission_wait_ms: 1_000,
+      admission_wait_ms: 2_000,
       stall_timeout_ms: 30_000,
       body_timeout_ms: 600_000,
       max_depth: 128,

@@ -130,7 +130,7 @@ Deno.test("keepReply() keeps what repeatResponse() answers", async () => {
   assertEquals(repeated.headers.get("idempotent-replayed"), "true");
 });
 
-Deno.test("firstHold() reserves three times what is announced, but for a stream two windows", () => {
+Deno.test("firstHold() makes room for the buffers of what is announced, but for a stream for two windows", () => {
   const { limits } = defaultConfig();
   const shape = { rowsKey: "events", single: false, ndjson: true, maxBytes: 1_000_000, maxRows: 10 };
   const hold = (format: "json" | "ndjson", length?: string): number =>
@@ -138,8 +138,13 @@ Deno.test("firstHold() reserves three times what is announced, but for a stream 
       shape,
       format,
       limits,
-    });
-  assertEquals([hold("json", "5"), hold("json", "2000000"), hold("json")], [15, 3_000_000, 196_608]);
+    }).bytes;
+  // Twice the body and 1 KiB, up to the next power of two, and what spans chunks.
+  assertEquals([hold("json", "5"), hold("json", "2000000"), hold("json")], [
+    2_048 + 10,
+    2 ** 21 + 196_608,
+    2 ** 18 + 131_072,
+  ]);
   assertEquals([hold("ndjson", "5"), hold("ndjson", "999999999"), hold("ndjson")], [
     524_288,
     524_288,
