@@ -30,6 +30,7 @@ export const recordKinds = {
   request: { family: "traces", directory: "traces", owner: "app" },
   batch: { family: "traces", directory: "traces", owner: "app" },
   test_event: { family: "traces", directory: "runs", owner: "app" },
+  test_event: { family: "traces", directory: "runs", owner: "app" },
   reply: { family: "replies", directory: "", owner: "" },
 } as const;
 

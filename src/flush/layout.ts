@@ -59,6 +59,12 @@ export function requestPartition(app: string, firstT: number): string {
   return `${recordKinds.request.directory}/app=${encodeName(app)}/date=${dayOf(time)}`;
 }
 
+/** The partition of a test run's line. @param firstT As with {@link requestPartition}. */
+export function runPartition(firstT: number): string {
+  const time = firstT >= 0 && firstT <= lastTime ? firstT : 0;
+  return `${recordKinds.test_event.directory}/date=${dayOf(time)}`;
+}
+
 /** The day that a partition is for; the epoch where its name has none. */
 export function partitionDay(partition: string): string {
   return /\/date=(\d{4}-\d{2}-\d{2})$/.exec(partition)?.[1] ?? "1970-01-01";

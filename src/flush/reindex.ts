@@ -11,6 +11,8 @@
  */
 
 import { join } from "node:path";
+import { recordKinds } from "../base/record.ts";
+import { runOwner, runSession } from "../base/test_runs.ts";
 import { Catalog, rowDigest } from "../catalog/catalog.ts";
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { CatalogError } from "../catalog/schema.ts";
@@ -23,6 +25,7 @@ import { LineCutter } from "./lines.ts";
 import { rowIdentity } from "./row_identity.ts";
 import { eventsBytes, frontBytes, headBytesOf, parseHead, RequestFields } from "./request_line.ts";
 import { entityFolders, entityOf } from "./write_entities.ts";
+import { readRunLines } from "./run_lines.ts";
 import { sessionRowOf } from "./session_row.ts";
 import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
 import { partsOnDisk } from "./unlisted.ts";
@@ -144,8 +147,11 @@ class Rebuild {
       ...{ checkpoint, n, rows: 0, bytes: size, writtenAt },
     });
     const stretch: Stretch = { path: join(this.#dataDir, path), compression, offset: 0, length: size };
-    const isRequests = folderOf(path) === requestFolder;
-    const rows = isRequests
+    const isRuns = folderOf(path) === recordKinds.test_event.directory;
+    const isRequests = isRuns || folderOf(path) === requestFolder;
+    const rows = isRuns
+      ? await this.#addRuns(id, stretch)
+      : isRequests
       ? await this.#addRequests(id, stretch)
       : entityFolders.includes(folderOf(path))
       ? await this.#addEntities(stretch)
@@ -194,6 +200,19 @@ class Rebuild {
     });
     for await (const { bytes } of readStretch(stretch)) lines.push(bytes);
     lines.finish();
+    return rows;
+  }
+
+  async #addRuns(part: number, stretch: Stretch): Promise<number> {
+    let rows = 0;
+    for await (const { head, ...line } of readRunLines(stretch)) {
+      rows++;
+      this.#writer.addRequestLine(part, { app: runOwner(head.project), sid: runSession, rid: head.run_id }, {
+        ...line,
+        ...{ firstT: head.first_t, lastT: head.last_t, total: -1, replaced: 0, values: {} },
+        through: { segment: head.journal[0], offset: head.journal[1] },
+      });
+    }
     return rows;
   }
 

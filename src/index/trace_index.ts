@@ -34,11 +34,17 @@ export interface OpenRequest {
   readonly inParts: boolean;
 }
 
+/** Names a request among those that are watched. */
+function watchKey({ app, sid, rid }: Pick<TracePlace, "app" | "sid" | "rid">): string {
+  return JSON.stringify([app, sid, rid]);
+}
+
 /** The requests that have records which no part holds yet. */
 export class TraceIndex {
   readonly #open: OpenRequests;
   readonly #flight: TraceFlight;
   readonly #clock: Clock;
+  readonly #watchers = new Map<string, Set<() => void>>();
 
   constructor(options: { catalog: CatalogReader; clock: Clock }) {
     this.#open = new OpenRequests(options.catalog);
@@ -103,6 +109,23 @@ export class TraceIndex {
       isComplete: this.#open.isComplete(request),
       segment: line.segment,
     });
+    if (this.#watchers.size > 0) this.#watchers.get(watchKey(place))?.forEach((wake) => wake());
+  }
+
+  /**
+   * Calls `wake` whenever a record of the request was stored; it must not do any work itself. Disposing of what is
+   * returned ends it.
+   */
+  watch(name: Pick<TracePlace, "app" | "sid" | "rid">, wake: () => void): Disposable {
+    const key = watchKey(name);
+    const wakes = this.#watchers.get(key) ?? new Set();
+    this.#watchers.set(key, wakes.add(wake));
+    return {
+      [Symbol.dispose]: () => {
+        wakes.delete(wake);
+        if (wakes.size === 0 && this.#watchers.get(key) === wakes) this.#watchers.delete(key);
+      },
+    };
   }
 
   /** The journal refused the unit of these records. */
