@@ -51,13 +51,13 @@ export interface Hang {
 
 /** A reply that does not come before it is released. */
 export function hang(clock: ClientClock & { endLimits(): void }): Hang {
-  const gate = Promise.withResolvers<Response>();
+  const gate = Promise.withResolvers<void>();
   return {
     script: () => {
       queueMicrotask(() => clock.endLimits());
-      return gate.promise;
+      return gate.promise.then(() => new Response("late"));
     },
-    release: () => gate.resolve(new Response("late")),
+    release: () => gate.resolve(),
   };
 }
 
