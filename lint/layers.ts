@@ -8,6 +8,7 @@ export const rooms = [
   "base",
   "config",
   "parse",
+  "traces",
   "journal",
   "index",
   "catalog",

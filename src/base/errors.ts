@@ -35,6 +35,12 @@ export const errorTable = {
     "The header named in the message does not have the form it must have.",
   ),
   invalid_path: row(400, "info", false, "A name in the path does not have the form that the message tells."),
+  invalid_query: row(
+    400,
+    "info",
+    false,
+    "A parameter of the address does not have the form that the message tells.",
+  ),
   bad_encoding: row(
     400,
     "info",

@@ -57,8 +57,9 @@ export interface Authority {
   /** @throws WeirError `unauthorized` */
   admitClient(credentials: ClientCredentials): Promise<ClientGrant>;
   /**
-   * @returns the project
-   * @throws WeirError `unauthorized`
+   * Lets in who may read what a project has stored: only a secret that verifies, because an id and an origin are
+   * known to everybody who opens the project's pages. With auth off, everybody.
+   * @throws WeirError `unauthorized`, or `forbidden` for another project's client
    */
   admitReader(credentials: ClientCredentials, project: string): Promise<void>;
   /**
@@ -66,4 +67,12 @@ export interface Authority {
    * @throws WeirError `forbidden`
    */
   admitApp(credentials: AppCredentials): Promise<string>;
+  /**
+   * As {@link admitApp}; an app's token is enough.
+   * @returns the app
+   * @throws WeirError `forbidden`
+   */
+  admitBrowser(credentials: AppCredentials): Promise<string>;
+  /** What the pages of an app may know; undefined unless the configuration gives it a token. */
+  browserGrant(appId: string | undefined): BrowserGrant | undefined;
 }

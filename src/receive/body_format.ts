@@ -24,6 +24,8 @@ export function bodyFormat(headers: Headers, shape: Pick<BodyShape, "ndjson">): 
   if (charset !== undefined && charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") {
     throw new WeirError("unsupported_media_type", "The body's charset must be UTF-8");
   }
+  // What is not there claims nothing; where a body is needed, its absence is told.
+  if (type === "" && headers.get("content-length") === "0") return "json";
   if (jsonType.test(type)) return "json";
   if (shape.ndjson && ndjsonTypes.has(type)) return "ndjson";
   const taken = shape.ndjson ? "application/json or application/x-ndjson" : "application/json";

@@ -1,5 +1,5 @@
 /**
- * One POST of dialect `backend`: entries in, records and a verdict for each entry out.
+ * One POST of dialect `backend`: entries or events in, records and a verdict for each out.
  * @module
  */
 
@@ -9,18 +9,36 @@ import type { Unit } from "../../base/record.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Ingest, Reply } from "../dialect.ts";
 import { writeEntry } from "./entries.ts";
-import type { EntryScene } from "./entry_source.ts";
+import type { EntryScene, SentEntry } from "./entry_source.ts";
 import { EntryRefusal } from "./refusal.ts";
 import { Span } from "./spans.ts";
+
+/** What the rows of a body are. */
+export interface RowTrade {
+  /** The member of the body that holds them. */
+  readonly rowsKey: string;
+  /**
+   * Adds the records of one row to the unit.
+   * @throws EntryRefusal
+   */
+  write(sent: SentEntry, scene: EntryScene, unit: Unit): void;
+}
+
+const entryTrade: RowTrade = { rowsKey: "entries", write: writeEntry };
 
 /** One request on its way; see {@link Ingest}. */
 export class BackendIngest implements Ingest {
   readonly needsEnvelope = false;
   readonly #sender: EntryScene | WeirError;
+  readonly #trade: RowTrade;
 
-  /** @param sender What the entries have in common, or why the sender is refused. */
-  constructor(sender: EntryScene | WeirError) {
+  /**
+   * @param sender What the rows have in common, or why the sender is refused.
+   * @param trade What they are. @default entries
+   */
+  constructor(sender: EntryScene | WeirError, trade: RowTrade = entryTrade) {
     this.#sender = sender;
+    this.#trade = trade;
   }
 
   get scope(): string | undefined {
@@ -40,9 +58,9 @@ export class BackendIngest implements Ingest {
 
   close({ envelope, rowsKey }: ClosedBody): void {
     if (rowsKey !== undefined) return;
-    const { entries } = envelope;
-    if (entries !== undefined && entries !== null) {
-      throw new WeirError("invalid_body", "Member entries must be an array");
+    const name = this.#trade.rowsKey;
+    if (envelope[name] !== undefined && envelope[name] !== null) {
+      throw new WeirError("invalid_body", `Member ${name} must be an array`);
     }
   }
 
@@ -64,7 +82,7 @@ export class BackendIngest implements Ingest {
     const span = new Span(window.bytes, window.start(i), window.end(i));
     const mark = unit.mark();
     try {
-      writeEntry({ value, span, position, hasUnicodeEscape: window.hasUnicodeEscape }, scene, unit);
+      this.#trade.write({ value, span, position, hasUnicodeEscape: window.hasUnicodeEscape }, scene, unit);
       outcomes.accepted++;
     } catch (error) {
       unit.rollback(mark);

@@ -11,6 +11,7 @@ import { describesRequest, writeFields } from "./metadata.ts";
 import { EntryRefusal } from "./refusal.ts";
 import { requestIdOf } from "./request_id.ts";
 import { checkEntry } from "./schema.ts";
+import type { Span } from "./spans.ts";
 import { hasSideData, writeSideData } from "./side_data.ts";
 import { mendSurrogates } from "./surrogates.ts";
 
@@ -54,7 +55,17 @@ function writeTraces(
   for (const batch of batches) writeBatch(ready, batch, unit);
 }
 
-function writeRequest(ready: ReadyEntry, at: { rid: string; index: number }, unit: Unit): void {
+/** Metadata, with what its record needs of the entry or event that it came in. */
+export type RequestSource =
+  & Pick<ReadyEntry, "app" | "sid" | "arrivedAt" | "hasUnicodeEscape" | "entry" | "sentT">
+  & { readonly span: Pick<Span, "member"> };
+
+/** Adds the record of a request's metadata. */
+export function writeRequest(
+  ready: RequestSource,
+  at: { rid: string; index: number },
+  unit: Unit,
+): void {
   const { writer } = unit;
   const t = ready.sentT ?? ready.arrivedAt;
   const start = writer.length;
@@ -102,7 +113,7 @@ function writeBatch(ready: ReadyEntry, batch: Batch, unit: Unit): void {
 /** Up to and with the name of the index. */
 function writeHead(
   kind: TracePlace["kind"],
-  { app, sid }: ReadyEntry,
+  { app, sid }: Pick<ReadyEntry, "app" | "sid">,
   to: { rid: string; unit: Unit },
 ): void {
   to.unit.writer.text(
@@ -112,7 +123,7 @@ function writeHead(
 
 /** The place of a record; what is not given is as metadata has it. */
 function placeOf(
-  { app, sid, sentT, arrivedAt }: ReadyEntry,
+  { app, sid, sentT, arrivedAt }: Pick<ReadyEntry, "app" | "sid" | "sentT" | "arrivedAt">,
   of: Pick<TracePlace, "kind" | "rid" | "index"> & Partial<TracePlace>,
 ): TracePlace {
   return {

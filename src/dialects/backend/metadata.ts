@@ -30,7 +30,7 @@ export function describesRequest({ request }: Entry): boolean {
  * alone what is stored; null is written, which clears it.
  * @param span The entry's own bytes.
  */
-export function writeFields(writer: ByteWriter, entry: Entry, span: Span): void {
+export function writeFields(writer: ByteWriter, entry: Entry, span: Pick<Span, "member">): void {
   const own = JSON.stringify(columnsOf(entry)).slice(0, -1);
   let separator = own === "{" ? "" : ",";
   writer.text(own);

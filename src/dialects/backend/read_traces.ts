@@ -6,9 +6,7 @@
 
 import { ByteWriter } from "../../base/byte_writer.ts";
 import type { StoredRequest, TraceReader } from "../../flush/trace_reader.ts";
-
-/** So many bytes are gathered before they are sent. */
-const pieceBytes = 65_536;
+import { pieceBytes, piecesOf, streamedReply } from "./reply_pieces.ts";
 
 /** Columns that say something of the request itself; the action alone does not make a request known. */
 const actionColumn = "action_id";
@@ -21,9 +19,7 @@ export async function answerTraces(
   // Looked up before the reply begins, so that a failure can still be told by its status.
   const groups = await groupByKey(traces.readTraces(app, sid));
   const read = (rid: string): Promise<StoredRequest | undefined> => traces.readRequest({ app, sid, rid });
-  return new Response(ReadableStream.from(writeSession(sid, groups, read)), {
-    headers: { "content-type": "application/json; charset=utf-8" },
-  });
+  return streamedReply(writeSession(sid, groups, read));
 }
 
 /** Request ids by key, in the order in which the keys first came. Only these stay in memory. */
@@ -84,13 +80,6 @@ async function* writeTrace(
     out.ascii("}");
   }
   out.ascii("]}");
-}
-
-/** What has gathered, if that is enough. */
-function* piecesOf(out: ByteWriter): Generator<Uint8Array, void, undefined> {
-  if (out.length < pieceBytes) return;
-  yield out.view().slice();
-  out.truncate(0);
 }
 
 function summaryOf(request: StoredRequest): Record<string, unknown> {
