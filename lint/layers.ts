@@ -16,6 +16,7 @@ export const rooms = [
   "sessions",
   "dialects",
   "receive",
+  "trpc",
   "daemon",
   "cli",
 ] as const;

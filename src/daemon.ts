@@ -25,6 +25,7 @@ import { createRouter } from "./receive/server.ts";
 import { StallWatch } from "./receive/stall_watch.ts";
 import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
+import { TrpcProxy } from "./trpc/proxy.ts";
 
 /** Buffers kept for reuse; a constant part of the daemon's memory. */
 const pooledBytes = 16 * 1024 * 1024;
@@ -128,10 +129,16 @@ export class Daemon {
     for (const dialect of dialects) {
       if (dialect.start !== undefined) this.#running.use(await dialect.start(house));
     }
+    const proxy = new TrpcProxy(house);
+    proxy.mustNotCover(dialects.flatMap(({ ingest, read }) => [...ingest, ...read]).map(({ path }) => path));
+    this.#running.defer(() => proxy.close());
     const route = createRouter({ dialects, house, ingest });
     this.#server = Deno.serve(
       { hostname: server.host, port: server.port, onListen: () => {} },
-      (request, info) => route(request, (info.remoteAddr as Deno.NetAddr).hostname),
+      (request, info) => {
+        const { hostname: remote } = info.remoteAddr as Deno.NetAddr;
+        return proxy.take(request, remote) ?? route(request, remote);
+      },
     ) as Deno.HttpServer<Deno.NetAddr>;
     this.#log.info("Listening", { address: addressText(this.#server.addr), version, pid: Deno.pid });
   }

@@ -31,6 +31,7 @@ const errorChecks: readonly CrossCheck[] = [
   { reads: ["auth.apps"], find: ({ auth }) => duplicateIds(["auth", "apps"], auth.apps) },
   { reads: ["auth.clients"], find: ({ auth }) => auth.clients.flatMap(clientHasProof) },
   { reads: ["auth.apps"], find: ({ auth }) => auth.apps.flatMap(appHasProof) },
+  { reads: ["trpc.routes"], find: ({ trpc }) => samePrefixes(trpc.routes) },
   { reads: ["redis.url"], find: noRedisYet },
 ];
 
@@ -151,6 +152,16 @@ function duplicateIds(path: ConfigPath, items: readonly { id: string }[]): Cross
     return when(before !== undefined, {
       paths: [[...path, i, "id"]],
       message: `Must be given once: item ${before} of the list has the same id`,
+    });
+  });
+}
+
+function samePrefixes(routes: readonly { prefix: string }[]): CrossFinding[] {
+  return routes.flatMap(({ prefix }, i) => {
+    const before = routes.findIndex((other) => other.prefix === prefix);
+    return when(before < i, {
+      paths: [["trpc", "routes", i, "prefix"]],
+      message: `Must be given once: item ${before} of the list has the same prefix`,
     });
   });
 }

@@ -96,11 +96,12 @@ export class Admission {
   /**
    * Lets a request in: at once where there is room, else when there is.
    * @param bytes What it will hold at the least; no more than all there is counts.
+   * @param options.storesNothing Is an obstacle to storing none to this request? @default false
    * @throws WeirError `draining`, `overloaded`, or what stands in the way
    */
-  enter(bytes: number): Lease | Promise<Lease> {
+  enter(bytes: number, options: { storesNothing?: boolean } = {}): Lease | Promise<Lease> {
     if (this.#draining) throw this.#refuse(stoppingError());
-    const obstacle = this.#obstacle();
+    const obstacle = options.storesNothing ? undefined : this.#obstacle();
     if (obstacle !== undefined) throw this.#refuse(obstacle);
     const limits = this.#limits();
     const needed = Math.min(bytes, limits.max_in_flight_bytes);

@@ -21,6 +21,8 @@ export interface BodyOptions {
   /** Cap on decoded bytes; Infinity for streams that are stored window by window. */
   readonly maxBytes: number;
   readonly stalls: StallWatch;
+  /** Leaves content codings as they are; the cap is on the bytes sent then. @default false */
+  readonly asSent?: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export function readSmallBody(request: Request, options: BodyOptions): Promise<U
 }
 
 /** The Content-Encoding in lower case; `identity` where there is none. */
-function codingOf(headers: Headers): string {
+export function codingOf(headers: Headers): string {
   return headers.get("content-encoding")?.trim().toLowerCase() || "identity";
 }
 
@@ -64,7 +66,7 @@ function codingOf(headers: Headers): string {
  */
 export async function* readBody(request: Request, options: BodyOptions): AsyncGenerator<Uint8Array> {
   const { maxBytes, stalls } = options;
-  const coding = codingOf(request.headers);
+  const coding = options.asSent ? "identity" : codingOf(request.headers);
   const announced = contentLength(request.headers);
   if (coding === "identity" && announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
   const chunks = readChunks(request, announced, stalls);
