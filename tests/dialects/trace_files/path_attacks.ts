@@ -1,0 +1,211 @@
+/**
+ * Names and directories that try to lead out of the root, and such that only look like it.
+ * @module
+ */
+
+/** Where an attack would leave something: a text to look for outside of the root. */
+export const marker = "weir-marker-7f3a";
+
+/** Ways to write a separator, or something that somebody might take for one. */
+const separators = [
+  "/",
+  "//",
+  "\\",
+  "\\\\",
+  "/\\",
+  "\\/",
+  "%2f",
+  "%2F",
+  "%5c",
+  "%252f",
+  "%c0%af",
+  "%e0%80%af",
+  "%u2215",
+  "\u2044",
+  "\u2215",
+  "\u29f8",
+  "\uff0f",
+  "\uff3c",
+  "\u2216",
+  "\u29f9",
+  "\ufe68",
+  "\u2571",
+  "\u2572",
+  "\u00a5",
+  "\u20a9",
+  ":",
+  "\0/",
+  "/\0",
+  "/./",
+  "/ /",
+  "/.//./",
+  "\t/",
+  "\n/",
+  "\r\n/",
+];
+
+/** Ways to write `..`. */
+const parents = [
+  "..",
+  "...",
+  ". .",
+  ".. ",
+  " ..",
+  "..\0",
+  "..;",
+  "..%00",
+  "%2e%2e",
+  "%2E%2E",
+  "%252e%252e",
+  "%c0%ae%c0%ae",
+  "\u2024\u2024",
+  "\u2025",
+  "\uff0e\uff0e",
+  "\u3002\u3002",
+  ".\u200b.",
+  ".\u0307.",
+  "\u202e..",
+  ".\u00ad.",
+];
+
+/** What they would like to reach. */
+const absolute = [
+  `/tmp/${marker}`,
+  `//tmp/${marker}`,
+  `/proc/self/cwd/${marker}`,
+  `/proc/self/root/tmp/${marker}`,
+  `/proc/self/fd/1`,
+  `/proc/thread-self/cwd/${marker}`,
+  `/dev/shm/${marker}`,
+  `/dev/fd/../cwd/${marker}`,
+  `/etc/../tmp/${marker}`,
+  `/./tmp/${marker}`,
+  `~/${marker}`,
+  `~root/${marker}`,
+  `$HOME/${marker}`,
+  `\${PWD}/../${marker}`,
+  `%TEMP%\\${marker}`,
+  `C:\\${marker}`,
+  `C:/${marker}`,
+  `c:${marker}`,
+  `\\\\server\\share\\${marker}`,
+  `//server/share/${marker}`,
+  `\\\\?\\C:\\${marker}`,
+  `\\\\.\\pipe\\${marker}`,
+  `file:///tmp/${marker}`,
+  `file:/tmp/${marker}`,
+  `http://127.0.0.1/${marker}`,
+];
+
+/** Odd, and some of them legal: whatever comes of them, it stays inside. */
+const odd = [
+  ".",
+  "..",
+  "/",
+  "\\",
+  "./",
+  "../",
+  "",
+  " ",
+  "  ",
+  ". ",
+  "..  ",
+  `${marker}.`,
+  `${marker} `,
+  `${marker}. . .`,
+  `${marker}/`,
+  `${marker}\\`,
+  `${marker}\0.txt`,
+  `${marker}::$DATA`,
+  `${marker}:stream`,
+  `CON`,
+  `NUL.txt`,
+  `LPT1`,
+  `-rf`,
+  `--`,
+  `|id`,
+  `;id`,
+  "`id`",
+  `$(id)`,
+  `*`,
+  `?`,
+  `<>`,
+  `"`,
+  `'`,
+  `\u202e${marker}txt.exe`,
+  `\ufeff${marker}`,
+  `\u2028${marker}`,
+  `e\u0301${marker}`,
+  `\u00e9${marker}`,
+  `\ud800${marker}`,
+  `\udc00`,
+  `\u0007${marker}`,
+  `\u007f${marker}`,
+  `\u0085${marker}`,
+  `.weir-${marker}.tmp`,
+  `.WEIR-${marker}.TMP`,
+  `.git`,
+  `.env`,
+  `__proto__`,
+  `constructor`,
+  "a".repeat(255),
+  "a".repeat(256),
+  "\u00e9".repeat(127),
+  "\u00e9".repeat(128),
+  "\ud83d\ude00".repeat(63),
+  "\ud83d\ude00".repeat(64),
+  "a".repeat(4096),
+  `${"a/".repeat(2048)}${marker}`,
+  `${"../".repeat(1365)}tmp/${marker}`,
+  `${"a".repeat(4090)}/../..`,
+  `${"x/../".repeat(300)}../../${marker}`,
+];
+
+/** Links that the test lays into the root beforehand, and where they lead; `outside` stands for the folder beside it. */
+export const links: readonly (readonly [name: string, target: string])[] = [
+  ["link-up", ".."],
+  ["link-upup", "../.."],
+  ["link-root", "/"],
+  ["link-tmp", "/tmp"],
+  ["link-proc", "/proc/self/cwd"],
+  ["link-outside", "OUTSIDE"],
+  ["link-chain", "link-outside"],
+  ["link-loop", "link-loop"],
+  ["link-dangling", "OUTSIDE/not-there"],
+  ["link-file", "OUTSIDE/canary"],
+  ["link-sibling", "../files2"],
+  ["link-in-and-out", "traces/../../../"],
+];
+
+/** Every name to try, as a file name and as a directory. */
+export function pathAttacks(): string[] {
+  const climbs = separators.flatMap((separator) =>
+    [1, 3, 8].map((levels) => `..${separator}`.repeat(levels) + marker)
+  );
+  const disguised = parents.flatMap((parent) => [
+    `${parent}/${marker}`,
+    `${parent}/${parent}/${parent}/tmp/${marker}`,
+    `traces/${parent}/${parent}/${marker}`,
+    `${parent}\\${marker}`,
+    parent,
+  ]);
+  const linked = links.flatMap(([name]) => [
+    `${name}/${marker}`,
+    `${name}/../${marker}`,
+    `${name}/../../${marker}`,
+    `./${name}//${marker}/`,
+    name,
+  ]);
+  const siblings = [
+    `../files2/${marker}`,
+    `../files2`,
+    `../filesX/../files2/${marker}`,
+    `../files/../files2/${marker}`,
+    `..files2/${marker}`,
+    `../files/../../${marker}`,
+    `../journal/${marker}`,
+    `../catalog.sqlite`,
+    `../lock`,
+  ];
+  return [...new Set([...climbs, ...disguised, ...absolute, ...linked, ...siblings, ...odd])];
+}
