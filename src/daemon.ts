@@ -23,6 +23,7 @@ import type { House } from "./receive/house.ts";
 import { Idempotency } from "./receive/idempotency.ts";
 import { createRouter } from "./receive/server.ts";
 import { StallWatch } from "./receive/stall_watch.ts";
+import { Twins } from "./receive/twins.ts";
 import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
 import { TrpcProxy } from "./trpc/proxy.ts";
@@ -201,6 +202,8 @@ export class Daemon {
       indexes: store.indexes,
       sessions: store.sessions,
       traces: store.traces,
+      runs: store.runs,
+      events: store.events,
       requestList: store.requestList,
       sessionRows: store.sessionRows,
       journal: store.journal,
@@ -209,6 +212,7 @@ export class Daemon {
       buffers: new BufferPool(pooledBytes),
       stalls: this.#stalls,
       idempotency: new Idempotency(store.indexes),
+      twins: new Twins(this.#clock),
     };
   }
 

@@ -25,6 +25,7 @@ import type { House } from "./receive/house.ts";
 import { firstHold, rowLimits } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
 import type { RowMeter } from "./receive/row_meter.ts";
+import type { TwinTurn } from "./receive/twins.ts";
 import { VerdictStream } from "./receive/verdict_stream.ts";
 
 /** One request on its way. */
@@ -39,6 +40,8 @@ interface Passage {
   readonly limits: RowLimits;
   /** Key of the Idempotency-Key, if one was sent. */
   readonly key: string | undefined;
+  /** What the same request is told when it comes again at once. */
+  readonly twin: TwinTurn;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -60,6 +63,8 @@ export async function ingest(
   const session = await route.open(inbound, house);
   const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
   const small = format === "json" ? await readSmallBody(request, reading) : undefined;
+  const twin = held.use(await house.twins.begin(small && session.twinOf?.(small)));
+  if (twin.repeat !== undefined) return toResponse(twin.repeat);
   const common = small && takeCommonShape(small, session, house.buffers);
   const limits = rowLimits(shape, config.limits);
   const chunks = small ? inPieces([small]) : readBody(request, reading);
@@ -67,7 +72,7 @@ export async function ingest(
   const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
   if (repeat !== undefined) return repeatResponse(repeat);
   const { unitBytes } = room;
-  const passage: Passage = { house, meter, shape, session, lease, unitBytes, limits, key, body };
+  const passage: Passage = { house, meter, shape, session, lease, unitBytes, limits, key, twin, body };
   if (common) {
     meter.countBytes(small.length);
     return await storeAll(common, passage);
@@ -115,6 +120,7 @@ async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Re
   await stored;
   unit.writer.free();
   passage.meter.count(outcomes);
+  passage.twin.done(reply);
   return toResponse(reply);
 }
 

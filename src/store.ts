@@ -12,6 +12,7 @@ import { describeError, type Log } from "./base/log.ts";
 import type { Metrics } from "./base/metrics.ts";
 import { WatchedCatalog } from "./catalog/watched_catalog.ts";
 import type { Config } from "./config/schema.ts";
+import { EventReader } from "./flush/event_reader.ts";
 import { Flusher, type FlushSettings } from "./flush/flusher.ts";
 import { journalDir, quarantineDir } from "./flush/layout.ts";
 import { prepareData, type PreparedData } from "./flush/prepare.ts";
@@ -107,6 +108,8 @@ export class Store {
   readonly journal: Journal;
   readonly flusher: Flusher;
   readonly traces: TraceReader;
+  readonly runs: RunReader;
+  readonly events: EventReader;
   readonly requestList: RequestList;
   readonly sessionRows: SessionRowReader;
   readonly #data: PreparedData;
@@ -126,6 +129,8 @@ export class Store {
     const { data_dir: dataDir } = options.config();
     const { catalog } = data;
     this.traces = new TraceReader({ dataDir, indexes, catalog });
+    this.runs = new RunReader({ dataDir, indexes, catalog });
+    this.events = new EventReader({ dataDir, indexes, catalog });
     this.requestList = new RequestList({ indexes, catalog, traces: this.traces });
     this.sessionRows = new SessionRowReader({ dataDir, indexes, catalog });
     flusher.start();

@@ -56,6 +56,7 @@ export class Catalog implements CatalogReader, SessionReader {
   readonly #through: StatementSync;
   readonly #isReplayed: StatementSync;
   readonly #entity: StatementSync;
+  readonly #partsBelow: StatementSync;
   readonly #session: StatementSync;
   #identity: StatementSync | undefined;
   #isStale = true;
@@ -84,6 +85,9 @@ export class Catalog implements CatalogReader, SessionReader {
       WHERE app = ? AND sid = ? AND rid = ? ORDER BY id DESC LIMIT 1`);
     this.#isReplayed = database.prepare("SELECT 1 FROM replayed_rows WHERE digest = ?");
     this.#session = database.prepare("SELECT * FROM sessions WHERE id = ?");
+    this.#partsBelow = database.prepare(
+      "SELECT path, partition FROM parts WHERE partition >= ? AND partition < ? ORDER BY checkpoint, n",
+    );
     this.#entity = database.prepare("SELECT row FROM entities WHERE key = ?");
   }
 
@@ -169,6 +173,14 @@ export class Catalog implements CatalogReader, SessionReader {
   /** The state of a profile or group as JSON; undefined when it is not known. */
   entity(key: string): string | undefined {
     return (this.#entity.get(key) as unknown as { row: string } | undefined)?.row;
+  }
+
+  /** The parts whose partition begins with `folder`, in the order in which they were written. */
+  partsBelow(folder: string): { readonly path: string; readonly partition: string }[] {
+    return this.#partsBelow.all(folder, `${folder}\u{10ffff}`) as unknown as {
+      path: string;
+      partition: string;
+    }[];
   }
 
   /** Every state of a profile or group, with its key and version. */

@@ -118,6 +118,7 @@ const migrations = [
   CREATE INDEX sessions_open ON sessions (is_open) WHERE is_open = 1;
   CREATE INDEX sessions_by_age ON sessions (received_at);
   `,
+  "CREATE INDEX parts_by_partition ON parts (partition);",
 ] as const;
 
 /** The catalog cannot be used. The message names no path and no content. */

@@ -14,6 +14,8 @@ import type { Identity, Unit } from "../base/record.ts";
 import type { Config } from "../config/schema.ts";
 import type { RequestList } from "../flush/request_list.ts";
 import type { SessionRowReader } from "../flush/session_row_reader.ts";
+import type { EventReader } from "../flush/event_reader.ts";
+import type { RunReader } from "../flush/run_reader.ts";
 import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
 import type { RowWindow } from "../parse/window.ts";
@@ -35,6 +37,8 @@ export interface Services {
   readonly sessions: SessionBook;
   readonly geo: Geo;
   readonly traces: TraceReader;
+  readonly runs: RunReader;
+  readonly events: EventReader;
   readonly requestList: RequestList;
   readonly sessionRows: SessionRowReader;
 }
@@ -76,6 +80,13 @@ export interface Reply {
   readonly headers?: Record<string, string>;
 }
 
+/** By what a request is known that may be sent twice by accident, and for how long. */
+export interface Twin {
+  /** Two requests with the same key are the same to the last byte. */
+  readonly key: string;
+  readonly windowMs: number;
+}
+
 /** What is known of a body once its last byte was read. */
 export interface ClosedBody {
   /** The outer object, its rows array emptied; `{}` for NDJSON. */
@@ -106,6 +117,11 @@ export interface Ingest {
    * @returns false when the body must go the usual way; nothing is in the unit then
    */
   takeWhole?(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean;
+  /**
+   * How the same body is known when it is sent again at once; undefined where it may be sent as often as it likes.
+   * The reply is JSON.
+   */
+  twinOf?(body: Uint8Array): Twin | undefined;
   /**
    * Throws what refuses the sender. Called when the body closed well-formed, since a bad body is told before bad
    * credentials; for a stream, before its first row.

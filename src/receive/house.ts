@@ -10,6 +10,7 @@ import type { Journal } from "../journal/append.ts";
 import type { Admission } from "./admission.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { StallWatch } from "./stall_watch.ts";
+import type { Twins } from "./twins.ts";
 
 /** The daemon's rooms, as the pipeline uses them. */
 export interface House extends Services {
@@ -20,4 +21,5 @@ export interface House extends Services {
   readonly buffers: BufferPool;
   readonly stalls: StallWatch;
   readonly idempotency: Idempotency;
+  readonly twins: Twins;
 }

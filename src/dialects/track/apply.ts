@@ -9,7 +9,7 @@ import { describeError } from "../../base/log.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
-import type { ClosedBody, Inbound, Ingest, Reply, Services } from "../dialect.ts";
+import type { ClosedBody, Inbound, Ingest, Reply, Services, Twin } from "../dialect.ts";
 import type { Bot } from "./bots.ts";
 import { writeCommonBatch } from "./common_batch.ts";
 import { maxCommonDepth } from "./row_reader.ts";
@@ -20,6 +20,7 @@ import { tallyColumns } from "../../sessions/session_fold.ts";
 import type { Session } from "../../sessions/session.ts";
 import { readLine } from "../../sessions/session_rows.ts";
 import { writeBot, writeRow } from "./rows.ts";
+import { trackTwin } from "./twin.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
 import type { Sender } from "./sender.ts";
 import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
@@ -81,6 +82,11 @@ export class TrackIngest implements Ingest {
       if (!(error instanceof WeirError)) throw error;
       this.#refusal = error;
     }
+  }
+
+  twinOf(body: Uint8Array): Twin | undefined {
+    const { batchOnly, inbound, services: { config } } = this.#options;
+    return batchOnly ? undefined : trackTwin(body, inbound, config.track.duplicate_window_ms);
   }
 
   takeWhole(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean {

@@ -119,22 +119,6 @@ export function campaignReferrer(query: string): Referrer | undefined {
   return undefined;
 }
 
-/** The campaign columns of a session, from the query of its first page; "" where a parameter is not there. */
-export function campaignOf(query: string): Record<CampaignColumn, string> {
-  const parameters = new URLSearchParams(query.includes("utm_") ? query : "");
-  const read = (name: CampaignColumn): string => (parameters.get(name) ?? "").slice(0, maxNameCharacters);
-  return {
-    utm_source: read("utm_source"),
-    utm_medium: read("utm_medium"),
-    utm_campaign: read("utm_campaign"),
-    utm_content: read("utm_content"),
-    utm_term: read("utm_term"),
-  };
-}
-
-/** Columns of {@link campaignOf}. */
-export type CampaignColumn = "utm_source" | "utm_medium" | "utm_campaign" | "utm_content" | "utm_term";
-
 function mayNameSource(query: string): boolean {
   return query.includes("utm_") || query.includes("ref=");
 }

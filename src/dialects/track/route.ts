@@ -8,15 +8,32 @@ import type { Authority } from "../authority.ts";
 import type { BodyShape, Dialect, Inbound, Ingest, IngestRoute, Services } from "../dialect.ts";
 import { WeirError } from "../../base/errors.ts";
 import { type FindSender, TrackIngest } from "./apply.ts";
-import { Senders } from "./sender.ts";
+import { credentialsOf } from "./credentials.ts";
+import { deviceIdRoute } from "./device_id_route.ts";
+import { readRoutes } from "./reads.ts";
+import { type Sender, Senders } from "./sender.ts";
 import { UserAgents } from "./user_agent.ts";
+
+/** Finds the sender of a request; what is `sent` in the body counts where the headers say nothing. */
+export type SenderOf = (
+  inbound: Inbound,
+  services: Services,
+  sent: { id?: string; secret?: string },
+) => Promise<Sender>;
 
 /** The dialect, with its caches of user agents and senders. */
 export function createTrackDialect(authority: Authority): Dialect {
   const agents = new UserAgents();
   const senders = new Senders();
+  const senderOf: SenderOf = async (inbound, services, sent) => {
+    const { id, secret, origin } = credentialsOf(inbound.headers);
+    const credentials = { id: id ?? sent.id, secret: secret ?? sent.secret, origin };
+    const grant = await authority.admitClient(credentials);
+    const { config, salts, sessions, ids, geo } = services;
+    return senders.find(grant, inbound, { config, salts, sessions, ids, agents, geo });
+  };
   const open = (batchOnly: boolean) => (inbound: Inbound, services: Services): Promise<Ingest> =>
-    openTrack(inbound, services, { batchOnly, authority, agents, senders });
+    openTrack(inbound, services, { batchOnly, senderOf });
   const single: IngestRoute = {
     method: "POST",
     path: "/track",
@@ -39,7 +56,8 @@ export function createTrackDialect(authority: Authority): Dialect {
     }),
     open: open(true),
   };
-  return { name: "track", ingest: [single, batch], read: [] };
+  const read = [deviceIdRoute(senderOf), ...readRoutes(authority)];
+  return { name: "track", ingest: [single, batch], read };
 }
 
 function batchLimits({ track }: Pick<Config, "track" | "limits">): Pick<BodyShape, "maxBytes" | "maxRows"> {
@@ -49,19 +67,11 @@ function batchLimits({ track }: Pick<Config, "track" | "limits">): Pick<BodyShap
 async function openTrack(
   inbound: Inbound,
   services: Services,
-  parts: { batchOnly: boolean; authority: Authority; agents: UserAgents; senders: Senders },
+  { batchOnly, senderOf }: { batchOnly: boolean; senderOf: SenderOf },
 ): Promise<Ingest> {
-  const { batchOnly, authority, agents, senders } = parts;
-  const { headers } = inbound;
-  const { config, salts, sessions, ids, geo } = services;
-  const origin = headers.get("origin") ?? undefined;
-  const clientId = headers.get("openpanel-client-id") ?? headers.get("mixan-client-id") ?? undefined;
-  const secret = headers.get("openpanel-client-secret") ?? headers.get("mixan-client-secret") ?? undefined;
-  const findSender: FindSender = async (sent) => {
-    const credentials = { id: clientId ?? sent.id, secret: secret ?? sent.secret, origin };
-    const grant = await authority.admitClient(credentials);
-    return senders.find(grant, inbound, { config, salts, sessions, ids, agents, geo });
-  };
+  const { config } = services;
+  const { id: clientId, secret } = credentialsOf(inbound.headers);
+  const findSender: FindSender = (sent) => senderOf(inbound, services, sent);
   const options = { inbound, services, findSender, batchOnly };
   if (clientId === undefined) {
     const anonymous = config.auth.enabled ? undefined : await findSender({});

@@ -165,6 +165,13 @@ export class Sender {
     return { where: session.where, session };
   }
 
+  /** The device that the sender is taken for, where an event names none. */
+  deviceAt(time: number, arrivedAt: number): string {
+    return this.isServer
+      ? this.#hashedDevice(time, arrivedAt, this.#ip)
+      : this.#ownDevice(time, arrivedAt, this.#ip);
+  }
+
   /** Does a profile have a live session that a server's event would belong to? */
   hasLiveProfile(profileId: string): boolean {
     return this.#book.liveOfProfile(this.project, profileId) !== undefined;
