@@ -27,9 +27,8 @@ export async function takeDirect(
   const { config, stalls } = house;
   const shape = route.shape(config);
   const format = bodyFormat(request.headers, shape);
-  using lease = await house.admission.enter(
-    firstHold(request.headers, { shape, format, limits: config.limits }),
-  );
+  const room = firstHold(request.headers, { shape, format, limits: config.limits });
+  using lease = await house.admission.enter(room.bytes);
   const session = await route.begin(inbound, house);
   const reading = { maxBytes: shape.maxBytes, stalls };
   const small = await readSmallBody(request, reading);
