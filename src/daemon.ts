@@ -203,6 +203,7 @@ export class Daemon {
       sessions: store.sessions,
       traces: store.traces,
       runs: store.runs,
+      runs: store.runs,
       events: store.events,
       requestList: store.requestList,
       sessionRows: store.sessionRows,

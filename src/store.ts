@@ -18,6 +18,7 @@ import { journalDir, quarantineDir } from "./flush/layout.ts";
 import { prepareData, type PreparedData } from "./flush/prepare.ts";
 import { RequestList } from "./flush/request_list.ts";
 import { SessionRowReader } from "./flush/session_row_reader.ts";
+import { RunReader } from "./flush/run_reader.ts";
 import { TraceReader } from "./flush/trace_reader.ts";
 import type { FlushReport } from "./flush/write_flush.ts";
 import { Indexes, type IndexLimits } from "./index/indexes.ts";
@@ -109,6 +110,7 @@ export class Store {
   readonly flusher: Flusher;
   readonly traces: TraceReader;
   readonly runs: RunReader;
+  readonly runs: RunReader;
   readonly events: EventReader;
   readonly requestList: RequestList;
   readonly sessionRows: SessionRowReader;
@@ -129,6 +131,7 @@ export class Store {
     const { data_dir: dataDir } = options.config();
     const { catalog } = data;
     this.traces = new TraceReader({ dataDir, indexes, catalog });
+    this.runs = new RunReader({ dataDir, indexes, catalog });
     this.runs = new RunReader({ dataDir, indexes, catalog });
     this.events = new EventReader({ dataDir, indexes, catalog });
     this.requestList = new RequestList({ indexes, catalog, traces: this.traces });

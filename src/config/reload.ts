@@ -17,6 +17,7 @@ const liveSettings = [
   "flush.journal_bytes",
   "retention.*",
   "track.*",
+  "test_events.*",
   "trace_files.max_batch_size",
   "trace_files.max_body_bytes",
   "trace_files.max_file_bytes",

@@ -298,6 +298,29 @@ const trpc = section("tRPC servers to which requests are handed on, their bodies
   routes: list("Paths and their servers", { item: trpcRoute, fallback: [] }),
 });
 
+const testEvents = section("Test-run events", {
+  max_batch_rows: integer("Events in one batch; NDJSON has no limit", {
+    min: 1,
+    max: 1_000_000,
+    fallback: 2000,
+  }),
+  max_batch_bytes: size("Bytes of one batch after decoding; past it 413", {
+    min: 1,
+    max: maxBytes,
+    fallback: 10 * miB,
+  }),
+  max_message_bytes: size("Bytes of one message over Connect or gRPC-Web", {
+    min: 1,
+    max: giB,
+    fallback: 16 * miB,
+  }),
+  max_feeds: integer("Live feeds of runs that may be open at once; past it 503", {
+    min: 0,
+    max: 100_000,
+    fallback: 100,
+  }),
+});
+
 const sessions = section("Sessions of analytics events", {
   timeout_ms: timer("A live session ends this long after its last event", { fallback: 30 * minuteMs }),
   backlog_close_ms: timer("A session of old events closes once nothing came for it for this long", {
@@ -423,6 +446,7 @@ export const configSchema = entry({
   backend,
   trace_files: traceFiles,
   trpc,
+  test_events: testEvents,
   sessions,
   redis,
   disk,

@@ -16,6 +16,7 @@ import type { RequestList } from "../flush/request_list.ts";
 import type { SessionRowReader } from "../flush/session_row_reader.ts";
 import type { EventReader } from "../flush/event_reader.ts";
 import type { RunReader } from "../flush/run_reader.ts";
+import type { RunReader } from "../flush/run_reader.ts";
 import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
 import type { RowWindow } from "../parse/window.ts";
@@ -37,6 +38,7 @@ export interface Services {
   readonly sessions: SessionBook;
   readonly geo: Geo;
   readonly traces: TraceReader;
+  readonly runs: RunReader;
   readonly runs: RunReader;
   readonly events: EventReader;
   readonly requestList: RequestList;
@@ -172,6 +174,32 @@ export interface DirectRoute {
   begin(inbound: Inbound, services: Services): DirectIngest | Promise<DirectIngest>;
 }
 
+/** One request of a {@link CallRoute} on its way. */
+export interface Call {
+  readonly inbound: Inbound;
+  /** Aborted when the client has gone, and also after a reply. */
+  readonly signal: AbortSignal;
+  /**
+   * Its bytes as they were sent; a chunk may be overwritten once the one after the next is asked for. Whether there
+   * is room for the request is found out when the first one is asked for.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * Stores a unit and counts the outcomes of its rows; resolves when it is safe.
+   * @throws WeirError when it is not stored
+   */
+  store(unit: Unit, outcomes: Outcomes): Promise<void>;
+}
+
+/** A route whose protocol reads its own body. */
+export interface CallRoute {
+  readonly method: "POST";
+  readonly path: string;
+  /** Bytes of one message. */
+  maxBytes(config: Config): number;
+  call(call: Call, services: Services): Promise<Response>;
+}
+
 /** A route that answers from what is stored. */
 export interface ReadRoute {
   readonly method: "GET";
@@ -196,6 +224,7 @@ export interface Dialect {
   readonly ingest: readonly IngestRoute[];
   readonly read: readonly ReadRoute[];
   readonly direct?: readonly DirectRoute[];
+  readonly calls?: readonly CallRoute[];
   /**
    * Makes ready what the routes need, before the first request; what it gives is disposed of after the last one.
    * @throws whatever makes it impossible to start

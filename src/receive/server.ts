@@ -7,7 +7,8 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { errorTable, toWeirError, WeirError } from "../base/errors.ts";
 import { describeError } from "../base/log.ts";
-import type { Dialect, DirectRoute, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
+import type { CallRoute, Dialect, DirectRoute, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
+import { takeCall } from "./call.ts";
 import { clientIp, TrustedProxies } from "./client_ip.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { takeDirect } from "./direct.ts";
@@ -34,7 +35,7 @@ export type Fetch = (request: Request, remote: string) => Response | Promise<Res
 
 interface Place {
   readonly dialect: Dialect;
-  readonly route: IngestRoute | DirectRoute | ReadRoute;
+  readonly route: IngestRoute | DirectRoute | CallRoute | ReadRoute;
 }
 
 type Env = { Bindings: { remote: string } };
@@ -55,7 +56,8 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
   };
   for (const dialect of dialects) {
     const meter = new RowMeter(dialect.name, house.metrics);
-    for (const route of [...dialect.ingest, ...dialect.direct ?? [], ...dialect.read]) {
+    const { ingest: ingests, direct = [], calls = [], read } = dialect;
+    for (const route of [...ingests, ...direct, ...calls, ...read]) {
       const known = allowed.get(route.path) ?? { dialect, methods: new Set() };
       allowed.set(route.path, known);
       known.methods.add(route.method);
@@ -64,6 +66,7 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
         const inbound = inboundOf(req.raw, req.param(), env.remote);
         return observe(inbound, () => {
           if ("answer" in route) return route.answer(inbound, house);
+          if ("call" in route) return takeCall(route, req.raw, { inbound, house, meter });
           const take = "begin" in route ? takeDirect.bind(undefined, route) : ingest.bind(undefined, route);
           return take(req.raw, { inbound, house, meter });
         });

@@ -13,7 +13,7 @@ import { requestIdOf } from "./request_id.ts";
 import { checkEntry } from "./schema.ts";
 import type { Span } from "./spans.ts";
 import { hasSideData, writeSideData } from "./side_data.ts";
-import { mendSurrogates } from "./surrogates.ts";
+import { mendSurrogates } from "../surrogates.ts";
 
 /** A batch with its events as they are stored. */
 interface Batch extends ReadyBatch {

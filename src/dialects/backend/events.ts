@@ -8,7 +8,7 @@ import { skipBlanks } from "../../flush/json_members.ts";
 import type { SentBatch } from "./batches.ts";
 import { isJsonArray } from "./json_array.ts";
 import { EntryRefusal } from "./refusal.ts";
-import { mendSurrogates } from "./surrogates.ts";
+import { mendSurrogates } from "../surrogates.ts";
 
 const closeBracket = 0x5d;
 const hashBytes = 6;

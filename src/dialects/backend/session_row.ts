@@ -9,7 +9,7 @@ import { dayOf, identityKey, type RowKind, rowPlace, type Unit } from "../../bas
 import type { EntryScene, SentEntry } from "./entry_source.ts";
 import type { Members } from "./schema.ts";
 import type { Span } from "./spans.ts";
-import { mendSurrogates } from "./surrogates.ts";
+import { mendSurrogates } from "../surrogates.ts";
 
 const insertIdDigits = 32;
 /** Rows of this dialect belong to no device. */
