@@ -203,7 +203,6 @@ export class Daemon {
       sessions: store.sessions,
       traces: store.traces,
       runs: store.runs,
-      runs: store.runs,
       events: store.events,
       requestList: store.requestList,
       sessionRows: store.sessionRows,

@@ -21,6 +21,7 @@ export const faultPlaces = {
   "trace_files.written": "a trace file is written under its temporary name, not yet synced",
   "trace_files.synced": "a trace file is synced, and has no name of its own yet",
   "trace_files.renamed": "a trace file has its name, its directory is not yet synced",
+  "track.row": "a row of dialect track is about to be taken; then every row goes this way one by one",
   "recover.frame": "a frame was read back at start",
   "recover.done": "the journal was read back, nothing is served yet",
 } as const;
@@ -49,6 +50,11 @@ export function faultPoint(place: FaultPlace): void {
   if (plan.action === "pause") standStill(place);
   const code = plan.action === "enospc" ? "ENOSPC" : "EIO";
   throw Object.assign(new Error(`Planned fault at ${place}: ${code}`), { code });
+}
+
+/** Is any fault planned here? Then there is no way around the place. */
+export function isFaultPlanned(place: FaultPlace): boolean {
+  return plans?.has(place) ?? false;
 }
 
 function readPlans(): Map<string, Plan> | undefined {

@@ -156,7 +156,8 @@ Deno.test("A daemon that starts again counts the records that it reads back", as
   await using daemon = await startDaemon();
   await send(`${daemon.url}/track/batch`, { events: [event("a"), event("b"), event("c")] });
   await daemon.restart();
-  assertEquals((await samples(daemon)).get("weir_recovered_records_total"), 3);
+  // The three events, and the session_start of their session.
+  assertEquals((await samples(daemon)).get("weir_recovered_records_total"), 4);
 });
 
 Deno.test("While the daemon stops it is live, not ready, and refuses new work with Retry-After", async () => {

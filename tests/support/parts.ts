@@ -40,8 +40,16 @@ export async function readParts(dataDir: string, folder: string): Promise<Part[]
   return parts;
 }
 
-/** The rows of all parts below `dataDir`/`folder`, in the order of {@link readParts}. */
+/**
+ * The rows of all parts below `dataDir`/`folder`, in the order of {@link readParts}, but for those that the daemon
+ * adds of its own: session_start and session_end.
+ */
 export async function readRows(dataDir: string, folder: string): Promise<Record<string, unknown>[]> {
+  return (await readAllRows(dataDir, folder)).filter(({ name }) => !sessionEvents.includes(name as string));
+}
+
+/** The rows of all parts below `dataDir`/`folder`, in the order of {@link readParts}. */
+export async function readAllRows(dataDir: string, folder: string): Promise<Record<string, unknown>[]> {
   return (await readParts(dataDir, folder)).flatMap((part) => part.rows);
 }
 
@@ -60,6 +68,7 @@ export async function filesBelow(dataDir: string, folder: string): Promise<strin
   return found.sort();
 }
 
+const sessionEvents = ["session_start", "session_end"];
 const partName = /\.ndjson(\.gz|\.zst)?$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

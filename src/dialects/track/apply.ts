@@ -4,6 +4,7 @@
  */
 
 import { WeirError } from "../../base/errors.ts";
+import { faultPoint, isFaultPlanned } from "../../base/faults.ts";
 import type { Outcomes } from "../../base/outcome.ts";
 import { describeError } from "../../base/log.ts";
 import { type Identity, identityKey, type Unit } from "../../base/record.ts";
@@ -93,7 +94,7 @@ export class TrackIngest implements Ingest {
     const { batchOnly, anonymous, refusal, inbound, services: { config } } = this.#options;
     const sender = this.#sender ?? anonymous;
     if (sender === undefined || refusal !== undefined || sender.isSuspect) return false;
-    if (!allowsWhole(config, body)) return false;
+    if (!allowsWhole(config, body) || isFaultPlanned("track.row")) return false;
     sender.events.begin(inbound.arrivedAt);
     const mark = unit.mark();
     let rows = 0;
@@ -168,6 +169,7 @@ export class TrackIngest implements Ingest {
 
   /** Stamps the outcome of row i, and adds its records to the unit. */
   #takeRow({ window, i, sender }: Taking, unit: Unit, outcomes: Outcomes): void {
+    faultPoint("track.row");
     const index = window.firstIndex + i;
     const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
     if (!sender.isSuspect && !window.isFlawed(i) && sender.events.write(row, unit)) {

@@ -98,7 +98,6 @@ interface Seen {
 async function senders(): Promise<{ senderOf: () => Sender; salts: string }> {
   const dir = await Deno.makeTempDir();
   const salts = SaltStore.open({ path: `${dir}/salts.json`, keepDays: 7, now: arrivedAt });
-  const sessions = emptyBook(systemClock);
   const device = new UserAgents().describe(
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
   );
@@ -113,7 +112,14 @@ async function senders(): Promise<{ senderOf: () => Sender; salts: string }> {
   return {
     salts: dir,
     senderOf: () =>
-      new Sender(grant, inbound, { config: defaultConfig(), salts, sessions, ids, device, geo }),
+      new Sender(grant, inbound, {
+        config: defaultConfig(),
+        salts,
+        sessions: emptyBook(systemClock),
+        ids,
+        device,
+        geo,
+      }),
   };
 }
 

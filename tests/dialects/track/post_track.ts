@@ -73,6 +73,8 @@ export interface TrackRig extends AsyncDisposable {
    * @throws WeirError for a body that is refused as a whole
    */
   post(body: unknown, options?: PostOptions): Promise<Posted>;
+  /** Forgets the sessions that events came to, as if their time were over. */
+  forgetSessions(): void;
   /** Posts rows as a batch. */
   postRows(rows: unknown[], options?: PostOptions): Promise<Posted>;
 }
@@ -90,9 +92,10 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
     keepDays: config.track.salt_keep_days,
     now: arrivedAt,
   });
+  const sessions = emptyBook(clock);
   const services = {
     ...{ clock, ids: new IdSource(clock), log, config, salts, metrics: createMetrics() },
-    sessions: emptyBook(clock),
+    sessions,
     geo: { generation: 0, find: () => ({}) },
     indexes: { entity: () => undefined },
   } as unknown as Services;
@@ -155,6 +158,9 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
     logged,
     post,
     postRows: (rows, options) => post({ events: rows }, options),
+    forgetSessions(): void {
+      for (const session of sessions.wheel.take(Infinity, Infinity)) sessions.retire(session);
+    },
     [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
   };
 }

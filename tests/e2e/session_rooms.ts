@@ -1,0 +1,23 @@
+/**
+ * The rooms that claims of a daemon may be in.
+ * @module
+ */
+
+/** What a daemon is configured with, for as long as the room is open. */
+export interface OpenRoom extends AsyncDisposable {
+  readonly config: Record<string, unknown>;
+}
+
+/** One room. */
+export interface Room {
+  readonly name: string;
+  open(): Promise<OpenRoom>;
+}
+
+const memory: Room = {
+  name: "memory",
+  open: () => Promise.resolve({ config: {}, [Symbol.asyncDispose]: () => Promise.resolve() }),
+};
+
+/** All of them. */
+export const rooms: readonly Room[] = [memory];
