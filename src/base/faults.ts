@@ -3,7 +3,8 @@
  * real process. Off unless the environment variable `WEIR_FAULTS` is set; then each place costs one look-up.
  *
  * `WEIR_FAULTS=journal.fsync:error:3,flush.renamed:pause` means: the third time the journal syncs, fail; the
- * first time parts were renamed, say so on standard error and stand still until killed.
+ * first time parts were renamed, say so on standard error and stand still until killed. `track.row:error:1-2` fails
+ * the first two times, and never again.
  * @module
  */
 
@@ -35,6 +36,8 @@ interface Plan {
   action: (typeof actions)[number];
   /** Hits left before it acts; after that, errors repeat. */
   countdown: number;
+  /** Hits left until it acts no more. */
+  until: number;
 }
 
 const plans = readPlans();
@@ -46,7 +49,7 @@ const plans = readPlans();
 export function faultPoint(place: FaultPlace): void {
   if (plans === undefined) return;
   const plan = plans.get(place);
-  if (plan === undefined || --plan.countdown > 0) return;
+  if (plan === undefined || --plan.until < 0 || --plan.countdown > 0) return;
   if (plan.action === "pause") standStill(place);
   const code = plan.action === "enospc" ? "ENOSPC" : "EIO";
   throw Object.assign(new Error(`Planned fault at ${place}: ${code}`), { code });
@@ -70,12 +73,13 @@ function readPlan(item: string): [string, Plan] {
   const [place, word = "error", count = "1", ...rest] = item.split(":");
   const action = actions.find((known) => known === word);
   const isPlace = Object.hasOwn(faultPlaces, place);
-  if (!isPlace || action === undefined || rest.length > 0 || !/^[1-9]\d{0,8}$/.test(count)) {
+  const hits = /^([1-9]\d{0,8})(?:-([1-9]\d{0,8}))?$/.exec(count);
+  if (!isPlace || action === undefined || rest.length > 0 || hits === null) {
     throw new Error(
       `Cannot plan a fault: WEIR_FAULTS must list place:action:count: current value is ${item}`,
     );
   }
-  return [place, { action, countdown: Number(count) }];
+  return [place, { action, countdown: Number(hits[1]), until: Number(hits[2] ?? Infinity) }];
 }
 
 /** Blocks the whole process: what it would have done next never happens. */

@@ -154,27 +154,41 @@ for (const runtime of runtimes) {
     assertEquals(sentPart(events.paged, { from: at, to: at }), {
       ...{ ...common, ...idsOf(paged), name: "paged", profile_id: "u1", groups: ["g2"] },
       ...{ path: "/cart", origin: "https://shop.example", query: "?step=2", hash: "#top" },
-      ...{ referrer: "https://www.google.com", properties: { shop: "berlin", ...page } },
+      ...{ referrer: "https://www.google.com", referrer_name: "Google", referrer_type: "search" },
+      properties: { shop: "berlin", ...page },
     });
     assertEquals(Object.keys(events).sort(), ["bought", "grouped", "looked", "paged", "revenue"]);
 
-    const profiles = await readRows(daemon.dataDir, "profiles");
-    const profile = { kind: "profile", project_id: clientId, profile_id: "u1" };
-    assertEquals(profiles.map((row) => sentPart(row, span)), [
+    const { sdk_name: _, sdk_version: __, ...device } = browserColumns;
+    const given = {
+      ...{ first_name: "Ada", last_name: "Lovelace", email: "ada@example.com" },
+      avatar: "https://example.com/a.png",
+    };
+    const operations = await readRows(daemon.dataDir, "operations");
+    const profile = { kind: "operation", project_id: clientId, profile_id: "u1" };
+    const group1 = { type: "company", name: "Acme", properties: { seats: 3 } };
+    assertEquals(operations.map((row) => sentPart(row, span)), [
       {
-        ...{ ...profile, ...idsOf(known), op: "identify", first_name: "Ada", last_name: "Lovelace" },
-        ...{ email: "ada@example.com", avatar: "https://example.com/a.png" },
+        ...{ ...profile, ...idsOf(known), op: "identify", ...given, ...browserColumns },
         properties: { shop: "berlin", tier: "gold" },
+      },
+      {
+        ...{ kind: "operation", project_id: clientId, ...idsOf(group), op: "group", group_id: "g1" },
+        ...group1,
       },
       { ...profile, ...idsOf(joined), op: "assign_group", group_ids: ["g2"] },
       { ...profile, ...idsOf(counts[0]), op: "increment", property: "visits", value: 2 },
       { ...profile, ...idsOf(counts[1]), op: "decrement", property: "credit.left", value: 1 },
     ]);
-    const groups = await readRows(daemon.dataDir, "groups");
-    assertEquals(groups.map((row) => sentPart(row, span)), [{
-      ...{ kind: "group", project_id: clientId, ...idsOf(group), group_id: "g1", type: "company" },
-      ...{ name: "Acme", properties: { seats: 3 } },
-    }]);
+    const [state, ...otherProfiles] = await readRows(daemon.dataDir, "profiles");
+    const { created_at: _at, updated_at: __at, journal: _journal, ...columns } = state;
+    assertEquals([columns, otherProfiles], [{
+      ...{ kind: "profile", project_id: clientId, id: "u1", version: 4, is_external: true, groups: ["g2"] },
+      ...{ ...given, ...device },
+      properties: { shop: "berlin", tier: "gold", visits: 2, credit: { left: -1 } },
+    }, []]);
+    const [{ id, version, type, name, properties: ofGroup }] = await readRows(daemon.dataDir, "groups");
+    assertEquals({ id, version, type, name, properties: ofGroup }, { id: "g1", version: 1, ...group1 });
     assertEquals(op.complaints(), "");
   });
 
@@ -223,8 +237,27 @@ for (const runtime of runtimes) {
     const { session_id: sessionId, chunk_index, events_count, is_full_snapshot, payload } = replay;
     assertEquals({ chunk_index, events_count, is_full_snapshot, payload }, chunk);
     assertEquals(sessionId, events.early.session_id);
-    const [{ profile_id: profileId, email }] = await readRows(daemon.dataDir, "profiles");
+    const [{ id: profileId, email }] = await readRows(daemon.dataDir, "profiles");
     assertEquals([profileId, email], ["u7", "u7@example.com"]);
+  });
+
+  Deno.test(`@openpanel/sdk under ${runtime}: S3, what is answered 500 twice is stored once, after two more tries`, async () => {
+    await using daemon = await startDaemon({ env: { WEIR_FAULTS: "track.row:error:1-2" } });
+    await using op = await sdkOf(runtime, daemon, {
+      headers: { ...browser, origin: "https://shop.example" },
+    });
+    const since = performance.now();
+    const called = await op.call("track", "tried", { n: 1 });
+    const tookMs = performance.now() - since;
+    // It waits 500 ms, then 1000 ms.
+    assert(tookMs >= 1_450 && tookMs < 3_400, `${tookMs} ms`);
+    assertEquals(await counted(daemon, /^weir_requests_total\{.*status="500"/), 2);
+    const { tried, ...others } = await eventsByName(daemon);
+    assertEquals([tried.device_id, tried.session_id, others], [
+      ...[called.returned?.deviceId, called.returned?.sessionId, {}],
+    ]);
+    assert(tried.session_id !== "");
+    assertEquals(op.complaints(), "");
   });
 
   for (const end of ["kill -9", "SIGTERM"] as const) {
