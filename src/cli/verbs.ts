@@ -5,11 +5,15 @@
 
 import { version } from "../base/version.ts";
 import { configVerb } from "./config.ts";
+import { doctorVerb } from "./doctor.ts";
+import { exportVerb } from "./export.ts";
 import type { CliIo } from "./io.ts";
 import { journalVerb } from "./journal.ts";
 import { reindexVerb } from "./reindex.ts";
 import { sendVerb } from "./send.ts";
 import { serveVerb } from "./serve.ts";
+import { showVerb } from "./show.ts";
+import { tailVerb } from "./tail.ts";
 import { validateVerb } from "./validate.ts";
 
 /** One verb: what it takes, what it does, and its work, which resolves to the exit code. */
@@ -31,6 +35,14 @@ export const verbs: Readonly<Record<string, Verb>> = {
   journal: { usage: "journal FILE", summary: "Print the records of a journal segment", run: journalVerb },
   reindex: { usage: "reindex [flags]", summary: "Build the catalog again from the parts", run: reindexVerb },
   send: { usage: "send FILE|- [flags]", summary: "Post a file of rows to a running daemon", run: sendVerb },
+  show: { usage: "show RID [flags]", summary: "Show the calls of a request", run: showVerb },
+  export: {
+    usage: "export RID [flags]",
+    summary: "Write a request as chrome, speedscope, otlp or ndjson",
+    run: exportVerb,
+  },
+  tail: { usage: "tail [flags]", summary: "Print what comes in, as it comes", run: tailVerb },
+  doctor: { usage: "doctor [flags]", summary: "Look at the machine and the daemon on it", run: doctorVerb },
   help: { usage: "help", summary: "Show this", run: showHelp },
 };
 
