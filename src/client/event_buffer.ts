@@ -263,9 +263,8 @@ export class EventBuffer<T> {
     }
     if (again.length === 0) return;
     if (batch.attempts > this.#policy.retries) return this.#giveUp(again, "exhausted");
-    // Other events, so another id: what was remembered of the first one would answer for all of it.
-    const id = again.length === batch.held.length ? batch.id : this.#batchId();
-    this.#retryLater({ id, held: again, attempts: batch.attempts }, verdict.retryAfterMs);
+    // Another id: what a server remembers of the first one would answer for this one as well.
+    this.#retryLater({ id: this.#batchId(), held: again, attempts: batch.attempts }, verdict.retryAfterMs);
   }
 
   #retryLater(batch: Batch<T>, retryAfterMs: number | undefined): void {
