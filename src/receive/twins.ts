@@ -36,6 +36,11 @@ export class Twins {
     this.#clock = clock;
   }
 
+  /** Requests that are remembered at this moment. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Waits for the same request where it is still running, then answers what to do. */
   async begin(twin: Twin | undefined): Promise<TwinTurn> {
     if (twin === undefined) return free;
