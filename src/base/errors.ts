@@ -125,6 +125,12 @@ export const errorTable = {
     true,
     "The server of a tRPC route did not answer in time: see trpc.routes[].timeout_ms.",
   ),
+  claims_unavailable: row(
+    503,
+    "warn",
+    true,
+    "Redis is away and redis.on_outage is reject, or another daemon holds what is asked for; try again.",
+  ),
   internal: row(500, "error", true, "A bug: the log line with this request id says more."),
 } as const satisfies Record<string, ErrorRow>;
 
