@@ -15,6 +15,8 @@ export type BodyPlan =
     fillerBytes?: number;
   }
   | { kind: "single" }
+  /** One call of a tRPC batch. */
+  | { kind: "trpc" }
   | {
     kind: "trace";
     /** Requests among which the batches are dealt out in turn. */
@@ -41,6 +43,7 @@ export const clientId = "6f2c0f6e-3d0b-4f43-9a57-0d0a3a0f9b11";
  */
 export function makeRequests(plan: BodyPlan, connections: number, now: number): NextRequest[] {
   if (plan.kind === "trace") return traceRequests(plan, connections, now);
+  if (plan.kind === "trpc") return Array(connections).fill(() => trpcRequest);
   const body = plan.kind === "single" ? eventText(0, now, {}) : batchText(plan, now);
   const path = plan.kind === "single" ? "/track" : "/track/batch";
   const template = encoder.encode(head(path, encoder.encode(body).length) + body);
@@ -58,6 +61,9 @@ export function makeRequests(plan: BodyPlan, connections: number, now: number): 
     };
   });
 }
+
+const trpcBody = JSON.stringify({ 0: { username: "manager", password: "correct horse", remember: true } });
+const trpcRequest = encoder.encode(head("/api/trpc/login?batch=1", trpcBody.length) + trpcBody);
 
 /** One event of about 293 bytes; with an insert id, 33 more. */
 function eventText(i: number, now: number, options: { insertIds?: boolean; fillerBytes?: number }): string {

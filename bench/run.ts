@@ -23,6 +23,7 @@ import { overloadRow } from "./rows/overload.ts";
 import { parserRow } from "./rows/parser.ts";
 import { throughputRows } from "./rows/throughput.ts";
 import { tracesRow } from "./rows/traces.ts";
+import { trpcProxyRow } from "./rows/trpc_proxy.ts";
 
 const rows: Row[] = [
   ...throughputRows,
@@ -32,6 +33,7 @@ const rows: Row[] = [
   overloadRow,
   tracesRow,
   fairnessRow,
+  trpcProxyRow,
   generatorRow,
 ];
 
