@@ -4,6 +4,7 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { relative, resolve } from "node:path";
 import type { ConfigPath } from "./issue.ts";
 import type { AppConfig, ClientConfig, Config } from "./schema.ts";
 
@@ -33,6 +34,7 @@ const errorChecks: readonly CrossCheck[] = [
   { reads: ["auth.apps"], find: ({ auth }) => auth.apps.flatMap(appHasProof) },
   { reads: ["trpc.routes"], find: ({ trpc }) => samePrefixes(trpc.routes) },
   { reads: ["redis.url"], find: noRedisYet },
+  { reads: ["trace_files.root", "data_dir"], find: traceFilesApart },
 ];
 
 const warningChecks: readonly CrossCheck[] = [
@@ -68,6 +70,22 @@ const warningChecks: readonly CrossCheck[] = [
       when(backend.max_body_bytes > limits.max_in_flight_bytes, {
         paths: [["backend", "max_body_bytes"], ["limits", "max_in_flight_bytes"]],
         message: "Is more than limits.max_in_flight_bytes: the largest bodies are always refused",
+      }),
+  },
+  {
+    reads: ["trace_files.max_body_bytes", "limits.max_in_flight_bytes"],
+    find: ({ trace_files: files, limits }) =>
+      when(files.max_body_bytes > limits.max_in_flight_bytes, {
+        paths: [["trace_files", "max_body_bytes"], ["limits", "max_in_flight_bytes"]],
+        message: "Is more than limits.max_in_flight_bytes: the largest bodies are always refused",
+      }),
+  },
+  {
+    reads: ["trace_files.max_file_bytes", "trace_files.max_body_bytes"],
+    find: ({ trace_files: files }) =>
+      when(files.max_file_bytes > files.max_body_bytes, {
+        paths: [["trace_files", "max_file_bytes"], ["trace_files", "max_body_bytes"]],
+        message: "Is more than trace_files.max_body_bytes: no file can be so large",
       }),
   },
   {
@@ -118,6 +136,22 @@ function portsDiffer({ server, admin }: Config): CrossFinding[] {
     paths: [["admin", "port"], ["server", "port"]],
     message: `Must differ from server.port: current value of both is ${admin.port}`,
   });
+}
+
+/** Clients write whatever they like below the root, so nothing of the daemon's own may lie there. */
+function traceFilesApart({ trace_files: { root }, data_dir: dataDir }: Config): CrossFinding[] {
+  return when(!isApart(resolve(dataDir, root), resolve(dataDir)), {
+    paths: [["trace_files", "root"], ["data_dir"]],
+    message: "Must be files, a folder below it, or one that neither lies in data_dir nor holds it: " +
+      `current value is ${JSON.stringify(root)}`,
+  });
+}
+
+/** Is a folder of trace files one that the daemon has no other use for? Both paths are absolute. */
+export function isApart(root: string, dataDir: string): boolean {
+  const [down] = relative(dataDir, root).split("/");
+  const [up] = relative(root, dataDir).split("/");
+  return down === "files" || (down === ".." && up === "..");
 }
 
 /** Invariant: the port is closed by default. */

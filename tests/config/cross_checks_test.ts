@@ -81,6 +81,17 @@ Deno.test("findConflicts() says that Redis is not used yet", () => {
   assertEquals(conflicts({ redis: { url: "redis://h" } }), ["redis.url"]);
 });
 
+Deno.test("findConflicts() keeps trace files away from what the daemon keeps", () => {
+  const root = (path: string): string[] => conflicts({ data_dir: "/var/weir", trace_files: { root: path } });
+  for (
+    const path of ["files", "./files/", "files/a", "/var/weir/files", "/var/files", "../weir2", "/srv/traces"]
+  ) {
+    assertEquals(root(path), [], path);
+  }
+  const bad = [".", "/", "..", "/var", "/var/weir", "journal", "files2", "files/..", "../weir/quarantine"];
+  for (const path of bad) assertEquals(root(path), ["trace_files.root"], path);
+});
+
 Deno.test("findConflicts() leaves out rules about settings that are wrong by themselves", () => {
   const config = configSchema.parse({ server: { port: 7401, host: "0.0.0.0" } });
   const found = findConflicts(config, (path) => path === "admin.port");
@@ -94,6 +105,10 @@ Deno.test("findDoubts() finds what cannot work well together", () => {
   assertEquals(doubts(({ limits }) => limits.max_in_flight_bytes = 1024), [
     "track.max_batch_bytes",
     "backend.max_body_bytes",
+    "trace_files.max_body_bytes",
+  ]);
+  assertEquals(doubts(({ trace_files: files }) => files.max_file_bytes = 2 ** 30), [
+    "trace_files.max_file_bytes",
   ]);
   assertEquals(doubts(({ journal }) => journal.max_held_bytes = 1024), ["journal.segment_bytes"]);
 });

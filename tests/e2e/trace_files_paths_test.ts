@@ -132,3 +132,19 @@ Deno.test("links that are swapped while files are written lead no content outsid
   assertEquals(left, [], JSON.stringify([...outcomes]));
   assert((outcomes.get("written") ?? 0) > 0 && outcomes.size > 1, JSON.stringify([...outcomes]));
 });
+
+Deno.test("a root that a link leads to where the daemon keeps its own files is refused at start", async () => {
+  await using sandbox = await tempDir();
+  const dataDir = `${sandbox.path}/data`;
+  await Deno.mkdir(`${dataDir}/journal`, { recursive: true });
+  await Deno.symlink("journal", `${dataDir}/files`);
+  await using daemon = await startDaemon({ dataDir, until: "spawned" });
+  assertEquals(await daemon.exit(), 1);
+  const line = await daemon.waitForLog(({ message }) => message === "Cannot start").catch(() =>
+    daemon.logs().at(-1)!
+  );
+  assert(
+    String(line.error).includes("trace_files.root") && !String(line.error).includes(dataDir),
+    String(line.error),
+  );
+});

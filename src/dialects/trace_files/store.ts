@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { WeirError } from "../../base/errors.ts";
 import { describeError } from "../../base/log.ts";
+import { isApart } from "../../config/cross_checks.ts";
 import type { Services } from "../dialect.ts";
 import { FileRoot, type RealDirectory } from "./file_root.ts";
 import { FileWriter } from "./file_writer.ts";
@@ -25,11 +26,16 @@ export class TraceFileStore implements AsyncDisposable {
 
   /**
    * Opens the folder, and removes what writes that were cut off have left.
-   * @throws Error of the system when it cannot be used
+   * @throws Error when it cannot be used, or the daemon has another use for it
    */
   static async open(services: Services): Promise<TraceFileStore> {
     const { config, log } = services;
     const root = await FileRoot.open(resolve(config.data_dir, config.trace_files.root));
+    if (!isApart(root.path, await Deno.realPath(config.data_dir))) {
+      throw new Error(
+        "Cannot use trace_files.root: a link leads from it to where the daemon keeps its own files",
+      );
+    }
     const removed = await sweepTemporaries(root);
     if (removed > 0) log.info("Trace files that were not finished were removed", { count: removed });
     return new TraceFileStore(root, services);
