@@ -20,7 +20,15 @@ Deno.test("config/weir.yaml names every setting", async () => {
   const missing = settings.filter(({ path }) => origins[path] === "default").map(({ path }) => path);
   assertEquals(missing, []);
   const text = await Deno.readTextFile(`${folder}weir.yaml`);
-  for (const key of ["ignore_cors_and_secret", "allow_unsafe_revenue", "block_ips", "block_profile_ids"]) {
+  for (
+    const key of [
+      "ignore_cors_and_secret",
+      "allow_unsafe_revenue",
+      "block_ips",
+      "block_profile_ids",
+      "drop_events",
+    ]
+  ) {
     assertStringIncludes(text, key);
   }
 });

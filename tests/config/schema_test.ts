@@ -40,6 +40,8 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
       max_event_age_ms: 5 * day,
       max_future_ms: 60_000,
       salt_keep_days: 7,
+      duplicate_window_ms: 100,
+      geo_database: "",
     },
     backend: { max_body_bytes: 20 * miB, max_entries: 2000 },
     sessions: { timeout_ms: 1_800_000, backlog_close_ms: 300_000 },
@@ -72,6 +74,7 @@ Deno.test("configSchema fills in what a client leaves out", () => {
     allow_unsafe_revenue: false,
     block_ips: [],
     block_profile_ids: [],
+    drop_events: [],
   });
   assertEquals(auth.apps[0], { id: "a", enabled: true });
 });
