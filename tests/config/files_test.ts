@@ -53,7 +53,16 @@ Deno.test("the commented clients and apps of config/weir.yaml can be used", asyn
   assertEquals(config.auth.apps, [{ id: "checkout", secret: "b", enabled: true }]);
 });
 
-for (const name of ["small", "public_with_auth", "high_volume"]) {
+Deno.test("the commented tRPC routes of config/weir.yaml can be used", async () => {
+  const text = await Deno.readTextFile(`${folder}weir.yaml`);
+  const [block] = /^# trpc:\n(?:# .*\n)+/m.exec(text) as RegExpExecArray;
+  const readFile = (): Uint8Array => new TextEncoder().encode(block.replace(/^# /gm, ""));
+  const { config } = loadConfig({ args: { config: "x" }, env: {}, readFile });
+  const [{ prefix, transformer, procedures }] = config.trpc.routes;
+  assertEquals([prefix, transformer, procedures.length], ["/api/trpc", "superjson", 1]);
+});
+
+for (const name of ["small", "public_with_auth", "high_volume", "trpc_proxy"]) {
   Deno.test(`config/examples/${name}.yaml loads without a warning`, () => {
     const { config, warnings } = loadConfig({ args: { config: `${examples}${name}.yaml` }, env: secrets });
     assertEquals(warnings, []);
@@ -63,7 +72,7 @@ for (const name of ["small", "public_with_auth", "high_volume"]) {
 
 Deno.test("config/examples/ holds no file that is not tested", () => {
   const names = [...Deno.readDirSync(examples)].map(({ name }) => name).sort();
-  assertEquals(names, ["high_volume.yaml", "public_with_auth.yaml", "small.yaml"]);
+  assertEquals(names, ["high_volume.yaml", "public_with_auth.yaml", "small.yaml", "trpc_proxy.yaml"]);
 });
 
 Deno.test("config/examples/public_with_auth.yaml does not load without its secrets", () => {
@@ -78,6 +87,7 @@ Deno.test("config files name their schema for editors", async () => {
     ["examples/small.yaml", "../schema.json"],
     ["examples/public_with_auth.yaml", "../schema.json"],
     ["examples/high_volume.yaml", "../schema.json"],
+    ["examples/trpc_proxy.yaml", "../schema.json"],
   ];
   for (const [file, schema] of files) {
     const [first] = (await Deno.readTextFile(folder + file)).split("\n");

@@ -12,6 +12,7 @@ function otherValue(path: string, kind: string): string {
   if (path.endsWith(".host")) return "::1";
   if (path === "server.cors_origins") return '["https://a.example"]';
   if (path === "auth.clients") return JSON.stringify([{ id, project: "p", secret: "s" }]);
+  if (path === "trpc.routes") return "[{ prefix: /t, upstream: 'http://127.0.0.1:1' }]";
   if (path === "auth.apps") return "[{ id: a, secret: s }]";
   const words: Record<string, string> = {
     "data_dir": "/x",

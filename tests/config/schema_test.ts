@@ -44,6 +44,7 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
       geo_database: "",
     },
     backend: { max_body_bytes: 20 * miB, max_entries: 2000 },
+    trpc: { routes: [] },
     sessions: { timeout_ms: 1_800_000, backlog_close_ms: 300_000 },
     redis: { url: "", on_outage: "continue" },
     disk: { min_free_bytes: 64 * miB },
