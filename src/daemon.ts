@@ -24,6 +24,7 @@ import { Idempotency } from "./receive/idempotency.ts";
 import { createRouter } from "./receive/server.ts";
 import { StallWatch } from "./receive/stall_watch.ts";
 import { Twins } from "./receive/twins.ts";
+import { openShared, type Shared } from "./sessions/open_shared.ts";
 import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
 import { TrpcProxy } from "./trpc/proxy.ts";
@@ -63,6 +64,7 @@ export class Daemon {
   readonly #geo: GeoDatabase;
   #config: Config;
   #store: Store | undefined;
+  #shared: Shared | undefined;
   #admin: Deno.HttpServer<Deno.NetAddr> | undefined;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   /** What dialects have started. */
@@ -112,6 +114,7 @@ export class Daemon {
       clock: this.#clock,
       log: this.#log,
       metrics: this.#metrics,
+      onFlushed: () => this.#admission.wake(),
     });
     await this.#disk.start(() => {
       if (this.#disk.freeBytes >= worthwhileBytes) this.#store?.findRoom();
@@ -124,6 +127,15 @@ export class Daemon {
       keepDays: track.salt_keep_days,
       now: this.#clock.now(),
     });
+    this.#shared = await openShared({
+      config: () => this.#config,
+      book: this.#store.sessions,
+      salts,
+      clock: this.#clock,
+      log: this.#log,
+      metrics: this.#metrics,
+    });
+    this.#store.endSessions(this.#shared?.sessions);
     const authority = new ConfiguredAuthority(() => this.#config.auth, this.#clock);
     const dialects = createDialects(authority);
     const house = this.#house(this.#store, salts);
@@ -179,6 +191,7 @@ export class Daemon {
     }
     await this.#running.disposeAsync();
     const result: StopResult = await this.#store?.close() ?? "clean";
+    await this.#shared?.sessions.stop();
     this.#disk.stop();
     this.#stalls.stop();
     // Shutting down waits for connections that are idle in keep-alive; none of them holds a request any more.
@@ -201,6 +214,7 @@ export class Daemon {
       geo: this.#geo,
       indexes: store.indexes,
       sessions: store.sessions,
+      shared: this.#shared?.sessions,
       traces: store.traces,
       runs: store.runs,
       events: store.events,
@@ -211,7 +225,7 @@ export class Daemon {
       admission: this.#admission,
       buffers: new BufferPool(pooledBytes),
       stalls: this.#stalls,
-      idempotency: new Idempotency(store.indexes),
+      idempotency: new Idempotency(store.indexes, this.#shared?.sessions),
       twins: new Twins(this.#clock),
     };
   }
@@ -236,7 +250,7 @@ export class Daemon {
 
   /** Why no request can be taken at this moment. */
   #obstacle(): WeirError | undefined {
-    const obstacle = this.#store?.obstacle();
+    const obstacle = this.#store?.obstacle() ?? this.#shared?.sessions.obstacle();
     if (obstacle !== undefined) return obstacle;
     if (!this.#disk.low) return undefined;
     return new WeirError("storage_full", "The disk has less free space than disk.min_free_bytes", {
@@ -267,9 +281,17 @@ export class Daemon {
     return [
       ...stopping,
       { ...disk, figures: { free_bytes: this.#disk.freeBytes } },
+      ...(this.#shared ? [this.#redisCheck(this.#shared)] : []),
       ...this.#store.checks(),
       traffic,
     ];
+  }
+
+  #redisCheck({ link, sessions }: Shared): Check {
+    const { isUp, isCluster, reason, awayMs } = link.state;
+    const figures = { cluster: String(isCluster), away_ms: awayMs, waiting_operations: sessions.waiting };
+    if (isUp) return { name: "redis", state: "ok", figures };
+    return { name: "redis", state: sessions.obstacle() ? "failing" : "degraded", reason, figures };
   }
 
   #refreshGauges(): void {
@@ -280,6 +302,7 @@ export class Daemon {
     metrics.gauge("weir_disk_free_bytes").set(Math.min(this.#disk.freeBytes, Number.MAX_SAFE_INTEGER));
     metrics.gauge("weir_in_flight_bytes").set(this.#admission.bytes);
     metrics.gauge("weir_in_flight_requests").set(this.#admission.requests);
+    metrics.gauge("weir_redis_up").set(this.#shared?.link.isUp ? 1 : 0);
     metrics.gauge("weir_ready").set(judge(this.#checks()).ready ? 1 : 0);
     this.#store?.refreshGauges();
   }

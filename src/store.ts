@@ -25,6 +25,7 @@ import { Indexes, type IndexLimits } from "./index/indexes.ts";
 import { Journal } from "./journal/append.ts";
 import { recoverJournal } from "./journal/recover.ts";
 import { Reaper } from "./sessions/reaper.ts";
+import type { SharedSessions } from "./sessions/shared_sessions.ts";
 import { SessionBook, type SessionSettings } from "./sessions/session_book.ts";
 
 /** Identities read into the filter between two turns of the event loop. */
@@ -37,6 +38,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Called after each flush that went well: there may be room for what waits. @default nothing is */
+  readonly onFlushed?: () => void;
 }
 
 interface Rooms {
@@ -93,6 +96,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       clock,
       log,
       metrics,
+      onFlushed: options.onFlushed,
     });
     return new Store({ data, watched, sessions, indexes, journal, flusher }, options);
   } catch (error) {
@@ -104,12 +108,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 /** An open store. */
 export class Store {
   readonly sessions: SessionBook;
-  readonly reaper: Reaper;
   readonly indexes: Indexes;
   readonly journal: Journal;
   readonly flusher: Flusher;
   readonly traces: TraceReader;
-  readonly runs: RunReader;
   readonly runs: RunReader;
   readonly events: EventReader;
   readonly requestList: RequestList;
@@ -117,6 +119,7 @@ export class Store {
   readonly #data: PreparedData;
   readonly #catalog: WatchedCatalog;
   readonly #options: StoreOptions;
+  #reaper: Reaper | undefined;
   #isWarm = false;
   #closed = false;
 
@@ -132,22 +135,27 @@ export class Store {
     const { catalog } = data;
     this.traces = new TraceReader({ dataDir, indexes, catalog });
     this.runs = new RunReader({ dataDir, indexes, catalog });
-    this.runs = new RunReader({ dataDir, indexes, catalog });
     this.events = new EventReader({ dataDir, indexes, catalog });
     this.requestList = new RequestList({ indexes, catalog, traces: this.traces });
     this.sessionRows = new SessionRowReader({ dataDir, indexes, catalog });
     flusher.start();
-    this.reaper = new Reaper({
-      book: sessions,
-      journal,
-      indexes,
-      stored: () => flusher.poke(),
-      maxOpen: () => options.config().sessions.max_open,
-      clock: options.clock,
-      log: options.log,
-    });
-    this.reaper.start();
     this.#warmUp();
+  }
+
+  /** From here on, sessions are ended whose time has come. @param shared The other daemons, if there are any. */
+  endSessions(shared: SharedSessions | undefined): void {
+    const { config, clock, log } = this.#options;
+    this.#reaper = new Reaper({
+      book: this.sessions,
+      journal: this.journal,
+      indexes: this.indexes,
+      shared,
+      stored: () => this.flusher.poke(),
+      maxOpen: () => config().sessions.max_open,
+      clock,
+      log,
+    });
+    this.#reaper.start();
   }
 
   /** Writes everything that waits into parts. */
@@ -167,7 +175,7 @@ export class Store {
   async close(): Promise<"clean" | "unflushed"> {
     this.#closed = true;
     let result: "clean" | "unflushed" = "clean";
-    await this.reaper.stop();
+    await this.#reaper?.stop();
     try {
       await this.flusher.stop();
     } catch (error) {

@@ -33,7 +33,6 @@ const errorChecks: readonly CrossCheck[] = [
   { reads: ["auth.clients"], find: ({ auth }) => auth.clients.flatMap(clientHasProof) },
   { reads: ["auth.apps"], find: ({ auth }) => auth.apps.flatMap(appHasProof) },
   { reads: ["trpc.routes"], find: ({ trpc }) => samePrefixes(trpc.routes) },
-  { reads: ["redis.url"], find: noRedisYet },
   { reads: ["trace_files.root", "data_dir"], find: traceFilesApart },
 ];
 
@@ -227,12 +226,5 @@ function oneSecret(path: ConfigPath, owner: { secret?: string; secret_hash?: str
   return when(owner.secret !== undefined && owner.secret_hash !== undefined, {
     paths: [path],
     message: "Must have secret or secret_hash, not both",
-  });
-}
-
-function noRedisYet({ redis }: Config): CrossFinding[] {
-  return when(redis.url !== "", {
-    paths: [["redis", "url"]],
-    message: "Must be empty: this version does not use Redis yet",
   });
 }

@@ -340,6 +340,11 @@ const redis = section("Sharing sessions and identities between daemons", {
     secret: true,
     fallback: "",
   }),
+  prefix: textField("Begins the name of every key, so that several installations can share one Redis", {
+    wanted: "1 to 64 letters, digits, _, - and .",
+    pattern: /^[\w.-]{1,64}$/,
+    fallback: "weir",
+  }),
   on_outage: choice(
     "While Redis is away: continue with local decisions and reconcile them later, or reject with 503",
     { words: ["continue", "reject"], fallback: "continue" },

@@ -16,12 +16,12 @@ import type { RequestList } from "../flush/request_list.ts";
 import type { SessionRowReader } from "../flush/session_row_reader.ts";
 import type { EventReader } from "../flush/event_reader.ts";
 import type { RunReader } from "../flush/run_reader.ts";
-import type { RunReader } from "../flush/run_reader.ts";
 import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
 import type { RowWindow } from "../parse/window.ts";
 import type { SaltStore } from "../sessions/salts.ts";
 import type { SessionBook } from "../sessions/session_book.ts";
+import type { SharedSessions } from "../sessions/shared_sessions.ts";
 
 import type { Geo } from "./geo.ts";
 
@@ -36,9 +36,10 @@ export interface Services {
   readonly indexes: Indexes;
   readonly salts: SaltStore;
   readonly sessions: SessionBook;
+  /** The other daemons; undefined where there are none. */
+  readonly shared?: SharedSessions;
   readonly geo: Geo;
   readonly traces: TraceReader;
-  readonly runs: RunReader;
   readonly runs: RunReader;
   readonly events: EventReader;
   readonly requestList: RequestList;

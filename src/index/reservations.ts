@@ -100,8 +100,13 @@ export class Reservations {
   /** Is the row of record i a repeat? Several records may be of one row, and share its identity. */
   #isRepeat(unit: Unit, i: number, found: Identity[]): boolean {
     const identity = unit.identities[i]!;
-    if (identity.first !== undefined) return true;
-    if (i > 0 && unit.identities[i - 1] === identity) return false;
+    const isOfRowBefore = i > 0 && unit.identities[i - 1] === identity;
+    if (identity.first !== undefined) {
+      // Another daemon has stored it, which was found out when the row was taken.
+      if (!isOfRowBefore) found.push(identity);
+      return true;
+    }
+    if (isOfRowBefore) return false;
     const first = this.#seen.reserve(identity.key, identity.memo);
     if (first === undefined) return false;
     // Other rows may share the memo, so only the unit can tell whether this row reserved it a few records ago.

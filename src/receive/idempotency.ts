@@ -21,13 +21,22 @@ export interface Turn extends Disposable {
   readonly key?: string;
 }
 
+/** Where daemons share replies. */
+export interface SharedReplies {
+  holdReply(key: string): Promise<KeptReply | undefined>;
+  storedReply(key: string, reply: KeptReply): void;
+  releaseReply(key: string): void;
+}
+
 /** Lets one request a key run at a time. */
 export class Idempotency {
   readonly #memory: ReplyMemory;
+  readonly #shared: SharedReplies | undefined;
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(memory: ReplyMemory) {
+  constructor(memory: ReplyMemory, shared?: SharedReplies) {
     this.#memory = memory;
+    this.#shared = shared;
   }
 
   /**
@@ -51,12 +60,32 @@ export class Idempotency {
     if (repeat !== undefined) return { repeat, [Symbol.dispose](): void {} };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
-    return {
-      key,
-      [Symbol.dispose]: () => {
-        this.#running.delete(key);
-        resolve();
-      },
+    const end = (): void => {
+      this.#running.delete(key);
+      resolve();
     };
+    if (this.#shared === undefined) return { key, [Symbol.dispose]: end };
+    try {
+      const given = await this.#shared.holdReply(key);
+      if (given !== undefined) {
+        end();
+        return { repeat: given, [Symbol.dispose](): void {} };
+      }
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return { key, [Symbol.dispose]: () => this.#endShared(key, end) };
+  }
+
+  /** Tells the other daemons what was answered; where nothing was stored, that the key is free. */
+  #endShared(key: string, end: () => void): void {
+    try {
+      const reply = this.#memory.reply(key);
+      if (reply === undefined) this.#shared?.releaseReply(key);
+      else this.#shared?.storedReply(key, reply);
+    } finally {
+      end();
+    }
   }
 }

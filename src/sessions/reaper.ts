@@ -10,7 +10,9 @@ import type { Indexes } from "../index/indexes.ts";
 import type { Journal } from "../journal/append.ts";
 import type { Session } from "./session.ts";
 import type { Ending, SessionBook } from "./session_book.ts";
+import type { SessionFold } from "./session_fold.ts";
 import { writeEnd, writeLaterStart, writeSession } from "./session_rows.ts";
+import { type ClosingAnswer, type SharedSessions, tellingMs } from "./shared_sessions.ts";
 
 /** Time between two looks. */
 const tickMs = 500;
@@ -26,6 +28,8 @@ export interface ReaperOptions {
   readonly book: SessionBook;
   readonly journal: Pick<Journal, "append">;
   readonly indexes: Pick<Indexes, "place" | "release">;
+  /** The other daemons; undefined where there are none. */
+  readonly shared?: Pick<SharedSessions, "close" | "ended" | "notEnded">;
   /** Told when rows were stored. */
   readonly stored: () => void;
   /** Sessions that may be open. */
@@ -79,7 +83,8 @@ export class Reaper {
         ? book.wheel.takeFirst(Math.min(excess, sessionsPerUnit))
         : [];
       if (due.length + early.length === 0) break;
-      const count = await this.#end([...due.filter((session) => this.#isDue(session)), ...early]);
+      const isEarly = early.length > 0;
+      const count = await this.#end(isEarly ? early : due.filter((session) => this.#isDue(session)), isEarly);
       // What is too many and cannot be ended is in use.
       if (early.length > 0 && count === 0) break;
       ended += count;
@@ -95,35 +100,69 @@ export class Reaper {
       return false;
     }
     const now = clock.now();
-    const dueAt = session.pending > 0 ? now + retryMs : book.dueAt(session);
+    const lagMs = this.#options.shared === undefined ? 0 : tellingMs;
+    const dueAt = session.pending > 0 ? now + retryMs : book.dueAt(session) + lagMs;
     if (dueAt > now) book.wheel.put(session, dueAt);
     return dueAt <= now;
   }
 
-  async #end(sessions: readonly Session[]): Promise<number> {
-    const { book, journal, indexes, stored, clock } = this.#options;
+  async #end(sessions: readonly Session[], isEarly: boolean): Promise<number> {
+    const { book, shared, journal, indexes, stored } = this.#options;
+    const free = sessions.filter((session) => this.#isFree(session));
+    const answers = await shared?.close(free, isEarly) ?? free.map(() => undefined);
     const endings: Ending[] = [];
-    const unit = new Unit(1_024 * Math.max(1, sessions.length));
-    for (const session of sessions) {
-      if (!session.isOpen) {
-        book.retire(session);
-        continue;
-      }
-      if (session.pending > 0) {
-        book.wheel.put(session, clock.now() + retryMs);
-        continue;
-      }
-      endings.push(writeEnding(session, unit));
-    }
+    const unit = new Unit(1_024 * Math.max(1, free.length));
+    free.forEach((session, i) => {
+      const ending = this.#decide(session, answers[i], unit);
+      if (ending !== undefined) endings.push(ending);
+    });
     if (endings.length === 0) return 0;
     book.reserveEndings(unit, endings);
-    await journal.append({
-      bytes: unit.writer.view(),
-      placed: (at) => indexes.place(unit, at),
-      released: () => indexes.release(unit),
-    });
+    try {
+      await journal.append({
+        bytes: unit.writer.view(),
+        placed: (at) => indexes.place(unit, at),
+        released: () => indexes.release(unit),
+      });
+    } catch (error) {
+      for (const { session } of endings) shared?.notEnded(session);
+      throw error;
+    }
+    for (const { session, startT } of endings) shared?.ended(session, startT);
     stored();
     return endings.length;
+  }
+
+  /** Can it be ended, as far as this daemon knows? If not, it is put back. */
+  #isFree(session: Session): boolean {
+    const { book, clock } = this.#options;
+    if (session.isOpen && session.pending === 0) return true;
+    if (session.isOpen) book.wheel.put(session, clock.now() + retryMs);
+    else book.retire(session);
+    return false;
+  }
+
+  /** Writes the end where it is this daemon's to write. */
+  #decide(session: Session, answer: ClosingAnswer | undefined, unit: Unit): Ending | undefined {
+    const { book, shared, clock } = this.#options;
+    if (answer?.state === "closed" && session.pending === 0) {
+      book.endElsewhere(session, answer.version);
+      return undefined;
+    }
+    if (answer?.state === "later" || answer?.state === "closed") {
+      const dueAt = answer.state === "later" ? answer.dueAt + tellingMs : 0;
+      book.wheel.put(session, Math.max(clock.now() + retryMs, dueAt));
+      return undefined;
+    }
+    // Events may have come while the others were asked.
+    if (!this.#isFree(session)) {
+      if (answer !== undefined) shared?.notEnded(session);
+      return undefined;
+    }
+    const { version = session.version + 1, fence = 0, fold = session.fold } = answer ?? {};
+    const startT = answer === undefined ? session.startT : answer.startT ?? Infinity;
+    const isLocal = answer === undefined && shared !== undefined;
+    return writeEnding({ session, version, fence, isLocal, fold, startT }, unit);
   }
 
   #tick(): void {
@@ -136,12 +175,21 @@ export class Reaper {
   }
 }
 
-/** Adds the rows of a session's end to the unit. */
-function writeEnding(session: Session, unit: Unit): Ending {
-  const { fold } = session;
-  const version = session.version + 1;
-  const of = { session, version, fence: 0 };
-  if (fold.firstT < session.startT) writeLaterStart(of, fold, unit);
+/** An end to be written. */
+interface EndOf {
+  readonly session: Session;
+  readonly version: number;
+  readonly fence: number;
+  readonly isLocal: boolean;
+  readonly fold: SessionFold;
+  /** Time of the event that the stored session_start stands for. */
+  readonly startT: number;
+}
+
+/** Adds the rows of a session's end to the unit; a session_start, too, where none stands for its first event. */
+function writeEnding(of: EndOf, unit: Unit): Ending {
+  const { session, version, fold, startT } = of;
+  if (fold.firstT < startT) writeLaterStart(of, fold, unit);
   writeEnd(of, fold, unit);
   writeSession(of, fold, unit);
   return { session, version, startT: fold.firstT };

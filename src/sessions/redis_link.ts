@@ -24,7 +24,7 @@ const digest = createHash("sha1").update(script).digest("hex");
 // deno-lint-ignore no-explicit-any -- the script's answers have many shapes; who asked knows which
 export type RedisAnswer = any;
 
-/** How {@link RedisLink.open} connects. */
+/** How {@link RedisLink} connects. */
 export interface RedisLinkOptions {
   readonly url: string;
   /** Before every key. */
@@ -58,17 +58,18 @@ export class RedisLink {
   /** When it went away, monotonic; 0 while it is there. */
   #awaySince: number;
 
-  private constructor(options: RedisLinkOptions) {
+  constructor(options: RedisLinkOptions) {
     this.#options = options;
     this.#awaySince = options.clock.monotonic();
   }
 
-  /** Tries to reach Redis; one that is away is tried again and again. */
-  static async open(options: RedisLinkOptions, onUp?: () => Promise<void>): Promise<RedisLink> {
-    const link = new RedisLink(options);
-    link.#onUp = onUp;
-    await link.#tryToReach();
-    return link;
+  /**
+   * Tries to reach Redis; one that is away is tried again and again.
+   * @param onUp Called each time when it is reached; where that fails, it was not.
+   */
+  async start(onUp?: () => Promise<void>): Promise<void> {
+    this.#onUp = onUp;
+    await this.#tryToReach();
   }
 
   /** Did Redis answer lately? */

@@ -81,13 +81,13 @@ function run.release(key, token)
 end
 
 -- Joins the live session of a device, or begins it; then claims its start, if there is no start yet.
-function run.join(key, time, candidate, timeoutMs, starts, token, pendingMs)
+function run.join(key, time, latest, candidate, timeoutMs, starts, token, pendingMs)
   local live = redis.call('HMGET', key, 'id', 'last')
   local id = live[1]
   if not id or time - tonumber(live[2]) > timeoutMs then
     id = candidate
-    redis.call('HSET', key, 'id', id, 'last', digits(time))
-  elseif time > tonumber(live[2]) then redis.call('HSET', key, 'last', digits(time)) end
+    redis.call('HSET', key, 'id', id, 'last', digits(latest))
+  elseif latest > tonumber(live[2]) then redis.call('HSET', key, 'last', digits(latest)) end
   redis.call('PEXPIRE', key, 2 * timeoutMs + ${graceMs})
   local start = take(starts .. id, token, pendingMs, true)
   return {id, start[1], start[2]}
@@ -124,8 +124,8 @@ function run.close(key, token, version, pendingMs, startKey, isEarly)
   for i = 1, #fields, 2 do
     if string.sub(fields[i], 1, 2) == 'o:' then folds[#folds + 1] = fields[i + 1] end
   end
-  local started = redis.call('HGET', startKey, 's') == 'd' and 1 or 0
-  return {'yours', closed + 1, digits(micros), started, folds}
+  local start = redis.call('HMGET', startKey, 's', 'm')
+  return {'yours', closed + 1, digits(micros), start[1] == 'd' and start[2] or '', folds}
 end
 
 function run.closed(key, token, version, keepMs)

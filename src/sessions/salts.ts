@@ -49,6 +49,28 @@ export class SaltStore {
     this.of(options.now, options.now);
   }
 
+  /** The salts of the days that are kept and of tomorrow, which are made where they are not there. */
+  days(now: number): { day: string; salt: string }[] {
+    for (let i = -this.#keepDays; i <= 1; i++) this.of(now + i * dayMs, now);
+    return [...this.#salts].map(([day, salt]) => ({ day, salt }));
+  }
+
+  /**
+   * Takes over salts that other daemons use, where they differ.
+   * @throws SyntaxError when one of them is no salt
+   */
+  adopt(salts: readonly { day: string; salt: string }[]): void {
+    const different = salts.filter(({ day, salt }) => this.#salts.get(day) !== salt);
+    if (different.length === 0) return;
+    if (!different.every(({ day, salt }) => dayForm.test(day) && saltForm.test(salt))) {
+      throw new SyntaxError("Cannot take over salts: each must be 32 hex digits for a day");
+    }
+    const next = new Map(this.#salts);
+    for (const { day, salt } of different) next.set(day, salt);
+    writeSalts(this.#path, next);
+    for (const { day, salt } of different) this.#salts.set(day, salt);
+  }
+
   /** The salt of the day that `time` falls on, if there is one. */
   kept(time: number): string | undefined {
     return this.#salts.get(dayOf(time));

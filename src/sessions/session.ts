@@ -17,6 +17,13 @@ export interface SessionName {
   readonly deviceId: string;
 }
 
+/** The right to write a session_start. */
+export interface StartClaim {
+  readonly fence: number;
+  /** Until when it is ours alone, monotonic ms. */
+  readonly until: number;
+}
+
 /** Before everything in the journal. */
 const nowhere: JournalPosition = { segment: -1, offset: -1 };
 
@@ -56,6 +63,12 @@ export class Session implements SessionName {
   seenT = -Infinity;
   /** Referrer columns for events that have none of their own: JSON members, each with a leading comma. */
   referrer = "";
+  /** Shared sessions: the right to write its session_start, while it is ours. */
+  claim: StartClaim | undefined;
+  /** Shared sessions: was it decided who starts it? */
+  isLearned = false;
+  /** Shared sessions: was it decided without the others, because Redis was away? */
+  isLocal = false;
   /** When the reaper looks at it, in s since the epoch; 0 where it does not. */
   dueS = 0;
 

@@ -26,6 +26,26 @@ export interface SessionSettings {
   readonly backlogCloseMs: number;
 }
 
+/** Takes down about which events the other daemons must be asked. */
+export interface Questions {
+  /** @param session The one that the event would come to if there were no other daemon. */
+  add(session: Session, event: { readonly time: number }, isLive: boolean): void;
+}
+
+/** What shares sessions with other daemons, as the book sees it. */
+export interface SessionSharing {
+  /** Must the others be asked before an event may come to this session? */
+  mustAsk(session: Session, isLive: boolean): boolean;
+  /** May session_start be written here? */
+  mayStart(session: Session): boolean;
+  /** Events of the session were stored. */
+  stored(session: Session): void;
+  /** Its session_start was stored. */
+  started(session: Session): void;
+  /** Rows with these identities were stored. */
+  storedIdentities(identities: Unit["identities"]): void;
+}
+
 /** What {@link SessionBook} works with. */
 export interface SessionBookOptions {
   readonly catalog: SessionReader;
@@ -63,6 +83,10 @@ const emptyKeepMs = 15 * 60_000;
  */
 export class SessionBook implements SessionKeeper {
   readonly wheel: DueWheel = new DueWheel();
+  /** Set where daemons share sessions. */
+  sharing: SessionSharing | undefined;
+  /** Set while events are looked at, and not taken, to find out what must be asked. */
+  questions: Questions | undefined;
   readonly #options: SessionBookOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #live = new Map<string, Session>();
@@ -129,13 +153,15 @@ export class SessionBook implements SessionKeeper {
     // The catalog may fail while they are found: then nothing was changed.
     const held = [...unit.tallies.values()].map((tally): HeldTally => {
       const session = this.#current(tally.session as Session);
-      return { session, tally, starts: !session.hasStart && tally.firstRecord >= 0 };
+      const isFirst = !session.hasStart && tally.firstRecord >= 0;
+      return { session, tally, starts: isFirst && (this.sharing?.mayStart(session) ?? true) };
     });
     for (const { session, tally, starts } of held) {
       session.pending++;
       if (!starts) continue;
       const first = readLine(lineOf(unit, tally.firstRecord));
-      const of = { session, version: session.version + 1, fence: 0 };
+      const { claim, isLocal } = session;
+      const of = { session, version: session.version + 1, fence: claim?.fence ?? 0, isLocal };
       writeStart(of, { ...first, time: tally.firstT }, unit);
       session.hasStart = true;
     }
@@ -152,12 +178,15 @@ export class SessionBook implements SessionKeeper {
   }
 
   place(unit: Unit, at: JournalPosition): void {
+    this.sharing?.storedIdentities(unit.identities);
     for (const { session, tally, starts } of this.#held.get(unit) ?? []) {
       session.pending--;
       this.#fold(session, tally, (record) => readLine(lineOf(unit, record)).columns);
       session.through = at;
+      this.sharing?.stored(session);
       if (!starts) continue;
       session.startT = tally.firstT;
+      this.sharing?.started(session);
       this.#count("started");
     }
     this.#held.delete(unit);
@@ -228,6 +257,19 @@ export class SessionBook implements SessionKeeper {
     }
     const { until } = bucketTimes(sessionBucket(lastT, timeoutMs), timeoutMs);
     return Math.max(until, receivedAt + backlogCloseMs);
+  }
+
+  /** Another daemon has written its end. */
+  endElsewhere(session: Session, version: number): void {
+    session.version = version;
+    session.isOpen = false;
+    this.#endLive(session);
+    this.#changed.add(session);
+  }
+
+  /** The sessions that are open. */
+  *allOpen(): Generator<Session, void, undefined> {
+    for (const session of this.#sessions.values()) if (session.isOpen) yield session;
   }
 
   /** Nothing was stored for it in a while, or ever: it takes no live events, and is forgotten where it may be. */

@@ -17,7 +17,7 @@ const endLagMs = 1_000;
 /** Columns of the first event that are the start's own, or would count twice. */
 const notInStart = new Set([
   ...["kind", "project_id", "created_at", "id", "insert_id", "device_id", "session_id", "name", "revenue"],
-  ...["version", "properties"],
+  ...["version", "fence", "local", "properties"],
 ]);
 
 /** What a row is written for. */
@@ -27,6 +27,8 @@ export interface RowOf {
   readonly version: number;
   /** Number of the claim that allows it, where several daemons write; 0 elsewhere. */
   readonly fence: number;
+  /** Was it decided while Redis was away? Others may have decided the same. */
+  readonly isLocal?: boolean;
 }
 
 /** A stored line, read up to its properties. */
@@ -128,8 +130,8 @@ function finish(kind: "event" | "session", { session }: RowOf, time: number, uni
   unit.close(rowPlace(kind, session.project, dayOf(time)));
 }
 
-function versions({ version, fence }: RowOf): string {
-  return `,"version":${version}` + (fence > 0 ? `,"fence":${fence}` : "");
+function versions({ version, fence, isLocal }: RowOf): string {
+  return `,"version":${version}` + (fence > 0 ? `,"fence":${fence}` : "") + (isLocal ? ',"local":true' : "");
 }
 
 function profile(session: SessionName, fold: SessionFold): string {

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { startRedis } from "../support/redis.ts";
+
 /** What a daemon is configured with, for as long as the room is open. */
 export interface OpenRoom extends AsyncDisposable {
   readonly config: Record<string, unknown>;
@@ -19,5 +21,16 @@ const memory: Room = {
   open: () => Promise.resolve({ config: {}, [Symbol.asyncDispose]: () => Promise.resolve() }),
 };
 
+const redis: Room = {
+  name: "Redis",
+  async open() {
+    const server = await startRedis();
+    return {
+      config: { redis: { url: server.url } },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  },
+};
+
 /** All of them. */
-export const rooms: readonly Room[] = [memory];
+export const rooms: readonly Room[] = [memory, redis];

@@ -239,7 +239,7 @@ for (const { name: room, open } of rooms) {
         event("revenue", { __timestamp: iso(time + 9_500), __revenue: 50 }),
       ]);
       const { sessions, ends, starts } = await untilEnded(daemon, 1);
-      const { kind: _, device: __, ...row } = sessions[0];
+      const { kind: _, device: __, fence: ___, ...row } = sessions[0];
       assertEquals(row, {
         ...{
           project_id: "default",

@@ -14,8 +14,11 @@ async function openRooms(url: string): Promise<ClaimsUnderTest> {
   const metrics = createMetrics();
   const prefix = `test${rooms++}`;
   const log = createLog({ clock: systemClock, write: () => {} });
-  const open = async (): Promise<RedisClaims> =>
-    new RedisClaims(await RedisLink.open({ url, prefix, clock: systemClock, log, metrics }), metrics);
+  const open = async (): Promise<RedisClaims> => {
+    const link = new RedisLink({ url, prefix, clock: systemClock, log, metrics });
+    await link.start();
+    return new RedisClaims(link, metrics);
+  };
   const [claims, other] = [await open(), await open()];
   return {
     claims,

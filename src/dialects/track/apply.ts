@@ -5,9 +5,9 @@
 
 import { WeirError } from "../../base/errors.ts";
 import { faultPoint, isFaultPlanned } from "../../base/faults.ts";
-import type { Outcomes } from "../../base/outcome.ts";
+import { Outcomes } from "../../base/outcome.ts";
 import { describeError } from "../../base/log.ts";
-import { type Identity, identityKey, type Unit } from "../../base/record.ts";
+import { type Identity, identityKey, Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services, Twin } from "../dialect.ts";
@@ -18,8 +18,11 @@ import { holdsLoneSurrogate } from "../well_formed.ts";
 import { guardProblem } from "./guards.ts";
 import { holdsStep } from "../../index/step.ts";
 import { tallyColumns } from "../../sessions/session_fold.ts";
+import { UnknownSession } from "../../sessions/live_sessions.ts";
 import type { Session } from "../../sessions/session.ts";
 import { readLine } from "../../sessions/session_rows.ts";
+import type { SharedSessions } from "../../sessions/shared_sessions.ts";
+import { WindowQuestions } from "../../sessions/window_questions.ts";
 import { writeBot, writeRow } from "./rows.ts";
 import { trackTwin } from "./twin.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
@@ -107,27 +110,26 @@ export class TrackIngest implements Ingest {
       unit.rollback(mark);
     }
     if (rows === 0) return false;
+    // Other daemons must be asked, which takes its time.
+    if (this.#options.services.shared !== undefined && holdsIdentity(unit, mark)) {
+      unit.rollback(mark);
+      return false;
+    }
     outcomes.accepted += rows;
     this.#sender = sender;
     this.#last = sender.events.last;
     return true;
   }
 
-  take(window: RowWindow, unit: Unit, outcomes: Outcomes): void {
+  take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void> {
     this.#rows += window.count;
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
-    sender.events.begin(this.#options.inbound.arrivedAt);
-    for (let i = 0; i < window.count; i++) {
-      const mark = unit.mark();
-      try {
-        this.#takeRow({ window, i, sender }, unit, outcomes);
-      } catch (error) {
-        if (error instanceof WeirError) throw error;
-        unit.rollback(mark);
-        this.#failRow(window.firstIndex + i, error, outcomes);
-      }
-    }
+    const since = unit.mark();
+    const from = this.#takeRows({ window, from: 0, sender }, unit, outcomes);
+    const { shared } = this.#options.services;
+    if (shared === undefined || (from === window.count && !holdsIdentity(unit, since))) return;
+    return this.#takeShared({ window, from, sender, since, shared }, unit, outcomes);
   }
 
   admit(): void {
@@ -165,6 +167,53 @@ export class TrackIngest implements Ingest {
     }
     const { accepted, rejected, duplicates } = outcomes;
     return { status: 202, body: JSON.stringify({ accepted, rejected, duplicates: duplicates || undefined }) };
+  }
+
+  /** Takes rows up to the first one about which other daemons must be asked; answers which that is. */
+  #takeRows({ window, from, sender }: TakingFrom, unit: Unit, outcomes: Outcomes): number {
+    sender.events.begin(this.#options.inbound.arrivedAt);
+    for (let i = from; i < window.count; i++) {
+      const mark = unit.mark();
+      try {
+        this.#takeRow({ window, i, sender }, unit, outcomes);
+      } catch (error) {
+        if (error instanceof UnknownSession) return i;
+        if (error instanceof WeirError) throw error;
+        unit.rollback(mark);
+        this.#failRow(window.firstIndex + i, error, outcomes);
+      }
+    }
+    return window.count;
+  }
+
+  /** Asks the other daemons what must be asked of the window's rows, then takes those that waited for it. */
+  async #takeShared(at: TakingShared, unit: Unit, outcomes: Outcomes): Promise<void> {
+    const { window, sender, since, shared } = at;
+    for (let { from } = at;;) {
+      const questions = this.#questionsOf({ window, from, sender });
+      for (let i = since; i < unit.count; i++) questions.ask(unit.identities[i]);
+      await shared.learn(questions);
+      from = this.#takeRows({ window, from, sender }, unit, outcomes);
+      for (let i = since; i < unit.count; i++) questions.answer(unit.identities[i]);
+      if (from === window.count) return;
+    }
+  }
+
+  /** Looks at the rows that wait as if they were taken, and takes down what must be asked. */
+  #questionsOf(rows: TakingFrom): WindowQuestions {
+    const questions = new WindowQuestions();
+    const { sessions } = this.#options.services;
+    const last = this.#last;
+    const scratch = new Unit();
+    sessions.questions = questions;
+    try {
+      this.#takeRows(rows, scratch, new Outcomes());
+    } finally {
+      sessions.questions = undefined;
+      this.#last = last;
+    }
+    for (const identity of scratch.identities) questions.ask(identity);
+    return questions;
   }
 
   /** Stamps the outcome of row i, and adds its records to the unit. */
@@ -285,6 +334,19 @@ interface BotRow {
   readonly time: number;
 }
 
+/** The rows of a window from one on, and who sent them. */
+interface TakingFrom {
+  readonly window: RowWindow;
+  readonly from: number;
+  readonly sender: Sender;
+}
+
+/** The same, where other daemons must be asked; what the window added to the unit begins at record `since`. */
+interface TakingShared extends TakingFrom {
+  readonly since: number;
+  readonly shared: SharedSessions;
+}
+
 /** Row i of a window, and who sent it. */
 interface Taking {
   readonly window: RowWindow;
@@ -296,6 +358,12 @@ interface Taking {
 function tallyRecord(unit: Unit, record: number, of: { session: Session; inbound: Inbound }): void {
   const line = unit.writer.view(unit.starts[record], unit.end(record) - 1);
   tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readLine(line).columns);
+}
+
+/** Does any record from number `since` on have an identity? */
+function holdsIdentity({ identities }: Unit, since: number): boolean {
+  for (let i = since; i < identities.length; i++) if (identities[i] !== undefined) return true;
+  return false;
 }
 
 /** What the schema has against a row; undefined when it fits. */
@@ -323,6 +391,7 @@ function whereabouts(
     explicit: isTrack ? explicitDevice(properties.__deviceId) : undefined,
     ip: isTrack && typeof properties.__ip === "string" ? properties.__ip : undefined,
     profileId: isTrack ? row.payload.profileId : undefined,
+    isEvent: isTrack,
   });
   if (row.type !== "replay" || row.payload.sessionId === undefined) return located;
   return { ...located, where: { deviceId: located.where.deviceId, sessionId: row.payload.sessionId } };

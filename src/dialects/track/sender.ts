@@ -7,7 +7,7 @@ import type { IdSource } from "../../base/ids.ts";
 import type { Config } from "../../config/schema.ts";
 import { deviceId } from "../../sessions/device_id.ts";
 import type { SaltStore } from "../../sessions/salts.ts";
-import { isLiveAt, joinSession } from "../../sessions/live_sessions.ts";
+import { isLiveAt, joinSession, sessionIdAt } from "../../sessions/live_sessions.ts";
 import type { SessionBook } from "../../sessions/session_book.ts";
 import { bucketTimes, sessionBucket } from "../../sessions/session_id.ts";
 import type { ClientGrant, ClientRules } from "../authority.ts";
@@ -50,6 +50,8 @@ export interface NamedByEvent {
   readonly explicit?: string;
   readonly ip?: string;
   readonly profileId?: string;
+  /** Is it an event? Other rows begin no session, and keep none alive. @default true */
+  readonly isEvent?: boolean;
 }
 
 /** A sender: everybody let in alike, with the same user agent, address and SDK. */
@@ -161,6 +163,10 @@ export class Sender {
       return { where: { deviceId, sessionId: session?.id ?? "" }, session };
     }
     const deviceId = explicit ?? this.#ownDevice(time, arrivedAt, ip);
+    if (named.isEvent === false) {
+      const where = { deviceId, sessionId: sessionIdAt(this.#book, { project, deviceId, time, arrivedAt }) };
+      return { where, session: undefined };
+    }
     const session = joinSession(this.#book, { project, deviceId, time, arrivedAt });
     return { where: session.where, session };
   }

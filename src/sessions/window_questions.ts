@@ -1,0 +1,63 @@
+/**
+ * What a window of rows asks the other daemons, in one round trip.
+ * @module
+ */
+
+import type { Identity } from "../base/record.ts";
+import type { Session } from "./session.ts";
+import type { Questions } from "./session_book.ts";
+
+/** Live events of one device. */
+export interface Joining {
+  /** The session that they would begin. */
+  readonly candidate: Session;
+  /** Of the first and the last of them. */
+  earliest: number;
+  latest: number;
+}
+
+/** Questions of one window. */
+export class WindowQuestions implements Questions {
+  /** By the owner of the device. */
+  readonly joins = new Map<string, Joining>();
+  /** Sessions of old events whose first event here this is. */
+  readonly begins = new Set<Session>();
+  readonly #identities = new Map<string, Identity>();
+
+  /** Those that are asked about, each once. */
+  get identities(): Identity[] {
+    return [...this.#identities.values()];
+  }
+
+  get isEmpty(): boolean {
+    return this.joins.size + this.begins.size + this.#identities.size === 0;
+  }
+
+  /** Asks whether a row with this identity was stored by another daemon. */
+  ask(identity: Identity | undefined): void {
+    if (identity !== undefined && identity.first === undefined) this.#identities.set(identity.key, identity);
+  }
+
+  /** Marks the identity as a repeat where the answer was that it is one. */
+  answer(identity: Identity | undefined): void {
+    if (identity !== undefined) identity.first ??= this.#identities.get(identity.key)?.first;
+  }
+
+  add(session: Session, { time }: { readonly time: number }, isLive: boolean): void {
+    if (!isLive) {
+      this.begins.add(session);
+      return;
+    }
+    const owner = ownerOf(session);
+    const known = this.joins.get(owner);
+    if (known === undefined) this.joins.set(owner, { candidate: session, earliest: time, latest: time });
+    else if (time < known.earliest) {
+      this.joins.set(owner, { candidate: session, earliest: time, latest: known.latest });
+    } else known.latest = Math.max(known.latest, time);
+  }
+}
+
+/** What the keys of a session's device are told apart by. */
+export function ownerOf({ project, deviceId }: { project: string; deviceId: string }): string {
+  return `${project.length}:${project}${deviceId}`;
+}
