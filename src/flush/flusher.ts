@@ -91,6 +91,8 @@ export class Flusher {
   #retainedAt = -Infinity;
   /** When the last flush ended, monotonic. */
   #endedAt = -Infinity;
+  /** Is the index crowded by what the last flush could not write? */
+  #hasFreedTooLittle = false;
   /** Bytes of segments that take no more frames. */
   #sizes = new Map<number, number>();
   #health: FlushHealth = { state: "ok", failures: 0, lastSuccessAt: 0 };
@@ -119,7 +121,8 @@ export class Flusher {
     const { journal, indexes, settings, clock } = this.#options;
     const isLarge = journal.bytesSinceRotate >= settings().journalBytes;
     // What one flush cannot free, flushes without a pause cannot either.
-    const isCrowded = !isLarge && indexes.isCrowded && clock.monotonic() - this.#endedAt > crowdedPauseMs;
+    const isPaused = this.#hasFreedTooLittle && clock.monotonic() - this.#endedAt <= crowdedPauseMs;
+    const isCrowded = !isLarge && indexes.isCrowded && !isPaused;
     if (isLarge || isCrowded) this.#flushUnasked();
   }
 
@@ -176,7 +179,11 @@ export class Flusher {
       const queued = this.#queued;
       this.#queued = undefined;
       if (queued) queued.resolve(this.#begin(queued.mode));
-      else this.#schedule();
+      else {
+        this.#schedule();
+        // More may have come meanwhile than fits, and nobody who waits for room pokes.
+        this.poke();
+      }
     });
     this.#running = running;
     return running;
@@ -187,6 +194,7 @@ export class Flusher {
     const began = clock.monotonic();
     try {
       const report = await this.#flushAll(mode);
+      this.#hasFreedTooLittle = report.requests === 0 && this.#options.indexes.isCrowded;
       const lastSuccessAt = clock.now();
       this.#health = { state: "ok", failures: 0, lastSuccessAt };
       metrics.counter("weir_flushes_total").inc({ result: report.parts > 0 ? "written" : "empty" });

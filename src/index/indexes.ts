@@ -59,6 +59,8 @@ export interface IndexesOptions extends IndexLimits {
 const operationPrefix = `${recordKinds.operation.directory}/`;
 /** Past this many times a limit, new work must be refused until a flush made room. */
 const fullAt = 1.25;
+/** Of the limits, what a flush leaves of an index that is past one. */
+const crowdedShare = 0.75;
 const defaultFilterBytes = 16 * 1024 * 1024;
 
 /** All indexes of one daemon. */
@@ -184,13 +186,15 @@ export class Indexes {
     if (this.#plan) throw new Error("Cannot plan a flush: the one before is not over");
     const { idleMs, maxRequests, maxIndexBytes } = this.#limits;
     const otherBytes = this.#seen.size().bytes + this.#replies.size().bytes + this.#entities.size().bytes;
+    // A little more than must be, so that the next request does not need the next flush.
+    const share = this.isCrowded ? crowdedShare : 1;
     const { requests, more } = this.traces.plan(checkpoint, {
       mode,
       idleSince: this.#clock.monotonic() - idleMs,
       minSegment: options.minSegment ?? 0,
-      maxRequests,
+      maxRequests: maxRequests * share,
       // Many identities pass with two flushes; requests need not make room for them all.
-      maxBytes: Math.max(maxIndexBytes / 2, maxIndexBytes - otherBytes),
+      maxBytes: Math.max(maxIndexBytes / 2, maxIndexBytes * share - otherBytes),
     });
     this.#seen.plan();
     const sessions = this.#sessions?.plan() ?? [];

@@ -102,16 +102,23 @@ export class Admission {
   enter(bytes: number, options: { storesNothing?: boolean } = {}): Lease | Promise<Lease> {
     if (this.#draining) throw this.#refuse(stoppingError());
     const obstacle = options.storesNothing ? undefined : this.#obstacle();
-    if (obstacle !== undefined) throw this.#refuse(obstacle);
     const limits = this.#limits();
+    if (obstacle !== undefined && !(isPassing(obstacle) && limits.admission_wait_ms > 0)) {
+      throw this.#refuse(obstacle);
+    }
     const needed = Math.min(bytes, limits.max_in_flight_bytes);
-    const mayPass = this.#line.length === 0 || needed <= smallBytes;
+    const mayPass = obstacle === undefined && (this.#line.length === 0 || needed <= smallBytes);
     if (mayPass && this.#hasRoom(needed)) return this.#grant(needed);
     if (this.#requests + this.#line.length >= limits.max_in_flight_requests) {
       throw this.#refuse(tooMany("requests", limits.max_in_flight_requests));
     }
     if (limits.admission_wait_ms === 0) throw this.#refuse(tooMany("bytes", limits.max_in_flight_bytes));
     return this.#queue(needed, limits.admission_wait_ms);
+  }
+
+  /** What stood in the way may be gone: lets in those in line. */
+  wake(): void {
+    this.#letIn();
   }
 
   /** From now on nobody is let in, and nobody waits. */
@@ -166,7 +173,7 @@ export class Admission {
 
   /** Lets in those in line for whom there is room, the first ones first. */
   #letIn(): void {
-    while (this.#line.length > 0 && this.#hasRoom(this.#line[0].bytes)) {
+    while (this.#line.length > 0 && this.#hasRoom(this.#line[0].bytes) && !isPassing(this.#obstacle())) {
       const { bytes, grant } = this.#line.shift()!;
       grant(this.#grant(bytes));
     }
@@ -178,7 +185,8 @@ export class Admission {
     const now = this.#clock.monotonic();
     const { max_in_flight_bytes: maxBytes } = this.#limits();
     while (this.#line.length > 0 && this.#line[0].until <= now) {
-      this.#line.shift()!.refuse(this.#refuse(tooMany("bytes", maxBytes)));
+      const obstacle = this.#obstacle() ?? tooMany("bytes", maxBytes);
+      this.#line.shift()!.refuse(this.#refuse(obstacle));
     }
     if (this.#line.length > 0) this.#refuseLater();
     this.#letIn();
@@ -205,6 +213,11 @@ export class Admission {
     this.#metrics.counter("weir_refused_total").inc({ code: error.code });
     return error;
   }
+}
+
+/** Will a flush do away with it? Then waiting for that is better than being sent away. */
+function isPassing(obstacle: WeirError | undefined): boolean {
+  return obstacle?.code === "overloaded";
 }
 
 function tooMany(what: "requests" | "bytes", limit: number): WeirError {

@@ -188,7 +188,7 @@ Deno.test("Indexes is crowded past a limit and full past a quarter more, until a
   add("r10");
   assertEquals([indexes.isCrowded, indexes.isFull], [true, true]);
   const plan = indexes.plan(2, "due");
-  assertEquals([...unpackRequests(plan.requests)].map(({ rid }) => rid), ["r0", "r1", "r2"]);
+  assertEquals([...unpackRequests(plan.requests)].map(({ rid }) => rid), ["r0", "r1", "r2", "r3", "r4"]);
   indexes.committed(plan);
   assertEquals([indexes.isCrowded, indexes.isFull], [false, false]);
   indexes.setLimits({ ...limits, maxRequests: 4 });

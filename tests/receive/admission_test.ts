@@ -219,3 +219,23 @@ Deno.test("Admission refuses who has waited too long, and everybody in line once
   assertEquals([made.admission.waiting, made.admission.requests], [0, 1]);
   first[Symbol.dispose]();
 });
+
+Deno.test("Admission holds up who comes while a flush must make room, and refuses for what will not pass", async () => {
+  const made = gate({ admission_wait_ms: 20_000 });
+  made.obstacle = new WeirError("overloaded", "a flush must come first");
+  let entered = 0;
+  const waiting = [1, 2].map(async () => {
+    const lease = await made.admission.enter(1);
+    entered++;
+    lease[Symbol.dispose]();
+  });
+  made.admission.wake();
+  await Promise.resolve();
+  assertEquals([made.admission.waiting, entered], [2, 0]);
+  made.obstacle = new WeirError("journal_failed", "the disk is gone");
+  assertRefused(() => made.admission.enter(1), "journal_failed", 1);
+  made.obstacle = undefined;
+  made.admission.wake();
+  await Promise.all(waiting);
+  assertEquals([made.admission.waiting, entered, made.admission.requests], [0, 2, 0]);
+});
