@@ -16,11 +16,9 @@ import { journalDir, parsePartName, partitionDay } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
 import { Newest } from "./newest.ts";
 import { rowFront } from "./row_front.ts";
-import { type FoundLine, FoundLines, isSegment } from "./found_lines.ts";
-import { readStretch, type Stretch } from "./stored_bytes.ts";
+import { type FoundLine, FoundLines } from "./found_lines.ts";
+import type { Stretch } from "./stored_bytes.ts";
 
-/** A flush may remove a segment that is being read; then all is looked up again, so many times. */
-const maxTries = 5;
 /** Each may read all that is stored, and holds some MiB until its reply is sent. */
 const maxRunning = 16;
 
@@ -80,25 +78,24 @@ export class EventReader {
   }
 
   async #find(query: EventQuery, lines: FoundLines): Promise<void> {
-    for (let tries = 1;; tries++) {
-      const newest = new Newest<FoundLine>(query.limit);
-      try {
-        for (const { stretches } of this.#days(query)) {
-          for (const stretch of stretches) await collect(stretch, query, newest);
-          // Every event of a day before is older.
-          if (newest.isFull) break;
-        }
-        return await lines.hold(newest.rows());
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound) || tries >= maxTries) throw error;
-      }
+    const newest = new Newest<FoundLine>(query.limit);
+    for (const { stretches } of this.#days(query, lines)) {
+      for (const stretch of stretches) await collect(stretch, { query, newest, lines });
+      // Every event of a day before is older.
+      if (newest.isFull) break;
     }
+    lines.hold(newest.rows());
   }
 
   /** What there is, by day, the last day first; parts before what the journal holds. */
-  #days({ project, from, to }: EventQuery): Day[] {
+  #days({ project, from, to }: EventQuery, lines: FoundLines): Day[] {
     const { indexes, catalog, dataDir } = this.#sources;
     const folder = `${recordKinds.event.directory}/project=${encodeName(project)}/`;
+    const [first, last] = [dayText(from), dayText(to)];
+    const isWanted = (partition: string): boolean => {
+      const day = partitionDay(partition);
+      return day >= first && day <= last;
+    };
     const days = new Map<string, Stretch[]>();
     const stretchesOf = (partition: string): Stretch[] => {
       const day = partitionDay(partition);
@@ -110,26 +107,28 @@ export class EventReader {
     };
     // All in one turn of the event loop: what leaves the index is in the catalog.
     for (const { path, partition } of catalog.partsBelow(folder)) {
+      if (!isWanted(partition)) continue;
       const compression = parsePartName(path.slice(path.lastIndexOf("/") + 1))?.compression ?? "none";
       stretchesOf(partition).push({ path: join(dataDir, path), compression, offset: 0, length: Infinity });
     }
     for (const { partition, extents } of indexes.rows.entries(folder)) {
+      if (!isWanted(partition)) continue;
       for (let i = 0; i < extents.length; i += rowExtentStride) {
         const [segment, offset, length] = extents.subarray(i, i + 3);
         const path = segmentPath(journalDir(dataDir), segment);
+        lines.openSegment(path);
         stretchesOf(partition).push({ path, compression: "none", offset, length });
       }
     }
-    const [first, last] = [dayText(from), dayText(to)];
-    return [...days]
-      .filter(([day]) => day >= first && day <= last)
-      .map(([day, stretches]) => ({ day, stretches }))
-      .sort((a, b) => a.day < b.day ? 1 : -1);
+    return [...days].map(([day, stretches]) => ({ day, stretches })).sort((a, b) => a.day < b.day ? 1 : -1);
   }
 }
 
 /** Offers the events of a stretch that are wanted. A part that is gone was removed by retention. */
-async function collect(stretch: Stretch, query: EventQuery, newest: Newest<FoundLine>): Promise<void> {
+async function collect(
+  stretch: Stretch,
+  { query, newest, lines: found }: { query: EventQuery; newest: Newest<FoundLine>; lines: FoundLines },
+): Promise<void> {
   const { path, compression } = stretch;
   const wanted = query.session;
   const places = new LinePlaces(stretch);
@@ -144,14 +143,14 @@ async function collect(stretch: Stretch, query: EventQuery, newest: Newest<Found
     newest.add({ time, id, path, compression, ...at, length: line.length });
   });
   try {
-    for await (const { bytes, offset } of readStretch(stretch)) {
+    for await (const { bytes, offset } of found.pieces(stretch)) {
       places.begin(offset, bytes.length);
       lines.push(bytes);
       places.end();
     }
     lines.finish();
   } catch (error) {
-    if (isSegment(path) || !(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -5,9 +5,11 @@
 
 import type { Compression } from "./layout.ts";
 import type { Candidate } from "./newest.ts";
-import { gather, readStretch, StretchReader } from "./stored_bytes.ts";
+import { gather, readStretch, type StoredPiece, type Stretch, StretchReader } from "./stored_bytes.ts";
 
-/** Files that stay open from line to line. */
+/** Bytes read at once. */
+const pieceBytes = 256 * 1024;
+/** Parts that stay open from line to line. */
 const maxOpen = 16;
 
 /** Where a line lies. */
@@ -22,17 +24,14 @@ export interface FoundLine extends Candidate {
   readonly length: number;
 }
 
-/** Does the path name a segment of the journal? A flush removes those; what was in them is in parts then. */
-export function isSegment(path: string): boolean {
-  return path.endsWith(".wal");
-}
-
 /** The lines, in order. */
 export class FoundLines implements Disposable {
   readonly #ended: () => void;
   readonly #files = new Map<string, Deno.FsFile>();
   #lines: readonly FoundLine[] = [];
   #next = 0;
+  /** Segments that were opened while the index named them: a flush may remove them since. */
+  readonly #segments = new Map<string, Deno.FsFile>();
   /** The piece that was decompressed last: neighbours mostly lie together. */
   #piece = { key: "", bytes: new Uint8Array(0) };
   #isDisposed = false;
@@ -43,14 +42,26 @@ export class FoundLines implements Disposable {
   }
 
   /**
-   * Takes the lines over, and opens the segments that they lie in, so that a flush may remove them.
-   * @throws Deno.errors.NotFound when one is gone
+   * Opens a segment. To be called in the turn of the event loop in which the index named it: then it is there, and
+   * can be read however long that takes.
    */
-  async hold(lines: readonly FoundLine[]): Promise<void> {
-    this.#lines = lines;
-    for (const path of new Set(lines.map(({ path }) => path).filter(isSegment))) {
-      if (!this.#files.has(path)) this.#files.set(path, await Deno.open(path));
+  openSegment(path: string): void {
+    if (!this.#segments.has(path)) this.#segments.set(path, Deno.openSync(path));
+  }
+
+  /** The pieces of a stretch; of a segment, from where it was opened. */
+  async *pieces(stretch: Stretch): AsyncGenerator<StoredPiece, void, undefined> {
+    const file = this.#segments.get(stretch.path);
+    if (file === undefined) return yield* readStretch(stretch);
+    for (let at = 0; at < stretch.length; at += pieceBytes) {
+      const offset = stretch.offset + at;
+      yield { bytes: await readAt(file, offset, Math.min(pieceBytes, stretch.length - at)), offset };
     }
+  }
+
+  /** Takes the lines over. */
+  hold(lines: readonly FoundLine[]): void {
+    this.#lines = lines;
   }
 
   /** The next line, without its line break, valid until the one after it; undefined after the last. */
@@ -61,7 +72,7 @@ export class FoundLines implements Disposable {
         return line.compression === "none" ? await this.#readPlain(line) : await this.#readPiece(line);
       } catch (error) {
         // Retention has removed the part.
-        if (isSegment(line.path) || !(error instanceof Deno.errors.NotFound)) throw error;
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
     return undefined;
@@ -71,23 +82,12 @@ export class FoundLines implements Disposable {
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    for (const file of this.#files.values()) file.close();
-    this.#files.clear();
+    for (const file of [...this.#files.values(), ...this.#segments.values()]) file.close();
     this.#ended();
   }
 
   async #readPlain({ path, offset, length }: FoundLine): Promise<Uint8Array> {
-    const file = await this.#open(path);
-    const line = new Uint8Array(length);
-    await file.seek(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < length;) {
-      const read = await file.read(line.subarray(done));
-      if (read === null) {
-        throw new Error(`Cannot read a line: its file ends ${length - done} bytes too early`);
-      }
-      done += read;
-    }
-    return line;
+    return await readAt(this.#segments.get(path) ?? await this.#open(path), offset, length);
   }
 
   async #readPiece({ path, compression, offset, start, length }: FoundLine): Promise<Uint8Array> {
@@ -108,11 +108,20 @@ export class FoundLines implements Disposable {
     const file = this.#files.get(path) ?? await Deno.open(path);
     this.#files.set(path, file);
     if (this.#files.size <= maxOpen) return file;
-    const unused = [...this.#files.keys()].find((each) => !isSegment(each) && each !== path);
-    if (unused !== undefined) {
-      this.#files.get(unused)!.close();
-      this.#files.delete(unused);
-    }
+    const [[oldest, unused]] = this.#files;
+    unused.close();
+    this.#files.delete(oldest);
     return file;
   }
+}
+
+async function readAt(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await file.seek(offset, Deno.SeekMode.Start);
+  for (let done = 0; done < length;) {
+    const read = await file.read(bytes.subarray(done));
+    if (read === null) throw new Error(`Cannot read stored bytes: they end ${length - done} bytes too early`);
+    done += read;
+  }
+  return bytes;
 }

@@ -48,26 +48,29 @@ Deno.test("EventReader sees every event once while flushes come and go", async (
   await using house = await openHouse(dir.path);
   const reader = readerOf(house, dir.path);
   let stored = 0;
-  let over = false;
+  const failures: unknown[] = [];
   const storing = (async (): Promise<void> => {
-    for (; stored < 600; stored++) {
-      await house.append((unit) =>
-        addEvent(unit, { id: String(stored).padStart(4, "0"), at: start + stored })
-      );
+    for (; stored < 600 && failures.length === 0; stored++) {
+      const event = { id: String(stored).padStart(4, "0"), at: start + stored };
+      await house.append((unit) => addEvent(unit, event));
       if (stored % 20 === 0) await house.flusher.flush("due");
     }
-    over = true;
   })();
-  while (!over) {
+  while (stored < 600 && failures.length === 0) {
     // Where nothing is stored, nothing is waited for, and the other side would never have its turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
     const before = stored;
-    const ids = await idsOf(reader);
-    assert(ids.length >= before, `${ids.length} of ${before}`);
-    assertEquals(new Set(ids).size, ids.length);
-    assertEquals(ids, ids.toSorted().reverse());
+    try {
+      const ids = await idsOf(reader);
+      assert(ids.length >= before, `${ids.length} of ${before}`);
+      assertEquals(new Set(ids).size, ids.length);
+      assertEquals(ids, ids.toSorted().reverse());
+    } catch (error) {
+      failures.push(error);
+    }
   }
   await storing;
+  assertEquals(failures, []);
 });
 
 Deno.test("EventReader reads lines that were found when the flush has taken their segment away", async () => {
