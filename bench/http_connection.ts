@@ -22,6 +22,8 @@ export class HttpConnection {
   readonly #buffer = new Uint8Array(64 * 1024);
   readonly #reply: ReplyHead = { status: 0, retryAfter: false, close: false };
   #connection: Deno.TcpConn | undefined;
+  /** Bytes of all replies, heads included. */
+  receivedBytes = 0;
 
   constructor(url: string) {
     const { hostname, port } = new URL(url);
@@ -69,6 +71,7 @@ export class HttpConnection {
       if (size === null || size === 0) {
         throw new Deno.errors.UnexpectedEof("The peer closed before a whole reply head came");
       }
+      this.receivedBytes += size;
       bodyStart = findHeadEnd(buffer, Math.max(0, filled - 3), filled + size);
       filled += size;
     }
@@ -101,6 +104,7 @@ export class HttpConnection {
     while (left > 0) {
       const size = await connection.read(this.#buffer);
       if (size === null) throw new Deno.errors.UnexpectedEof("The peer closed inside a reply body");
+      this.receivedBytes += size;
       left -= size;
     }
   }
@@ -111,6 +115,7 @@ export class HttpConnection {
     while (!tail.endsWith("0\r\n\r\n")) {
       const size = await connection.read(this.#buffer);
       if (size === null) throw new Deno.errors.UnexpectedEof("The peer closed inside a reply body");
+      this.receivedBytes += size;
       tail = lastBytes(tail, this.#buffer.subarray(0, size));
     }
   }

@@ -22,6 +22,7 @@ import { memoryRow } from "./rows/memory.ts";
 import { overloadRow } from "./rows/overload.ts";
 import { parserRow } from "./rows/parser.ts";
 import { throughputRows } from "./rows/throughput.ts";
+import { traceFilesRow } from "./rows/trace_files.ts";
 import { tracesRow } from "./rows/traces.ts";
 import { trpcProxyRow } from "./rows/trpc_proxy.ts";
 
@@ -32,6 +33,7 @@ const rows: Row[] = [
   memoryRow,
   overloadRow,
   tracesRow,
+  traceFilesRow,
   fairnessRow,
   trpcProxyRow,
   generatorRow,

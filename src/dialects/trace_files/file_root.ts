@@ -18,9 +18,6 @@ export interface RealDirectory {
   readonly inode: number | null;
 }
 
-/** What the runtime says of a file, as far as it tells one from another. */
-export type FileIdentity = Pick<Deno.FileInfo, "dev" | "ino">;
-
 /** Codes of a path that can never be a directory of ours; every other one is the disk's trouble. */
 const unfit = new Set(["ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL", "EEXIST", "NotCapable"]);
 
@@ -55,9 +52,12 @@ export class FileRoot {
     options: { make: false } | { make: true; isDurable: boolean },
   ): Promise<RealDirectory | undefined> {
     try {
-      let at = this.path;
-      if (await Deno.realPath(at) !== at) throw leadsOut();
-      for (const segment of segments) {
+      const whole = [this.path, ...segments].join("/");
+      // Nearly always it is there, with no link on the way: one look for all of it.
+      const isPlain = await this.#real(whole) === whole;
+      let at = isPlain ? whole : this.path;
+      if (!isPlain && await Deno.realPath(at) !== at) throw leadsOut();
+      for (const segment of isPlain ? [] : segments) {
         const next = await this.#real(`${at}/${segment}`) ??
           (options.make ? await this.#make(`${at}/${segment}`, options.isDurable) : undefined);
         if (next === undefined) return undefined;
@@ -72,17 +72,26 @@ export class FileRoot {
   }
 
   /** Is the directory still where and what it was? */
-  async isStill(directory: RealDirectory): Promise<boolean> {
-    const { path, device: dev, inode: ino } = directory;
-    return await this.isAt(path, { dev, ino });
+  async isStill({ path, device, inode }: RealDirectory): Promise<boolean> {
+    try {
+      const [real, { dev, ino }] = await Promise.all([Deno.realPath(path), Deno.lstat(path)]);
+      return real === path && dev === device && ino === inode;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
   }
 
-  /** Does this path, with no symbolic link in it, lead to this very file? */
-  async isAt(path: string, file: FileIdentity): Promise<boolean> {
+  /**
+   * Does this path, with no symbolic link in it, lead to this open file, which was just made? All that is asked is in
+   * the system's caches then, so that nobody waits for a disk.
+   */
+  holds(path: string, file: Deno.FsFile): boolean {
+    const { dev, ino } = file.statSync();
     try {
-      if (await Deno.realPath(path) !== path) return false;
-      const { dev, ino } = await Deno.lstat(path);
-      return dev === file.dev && ino === file.ino;
+      if (Deno.realPathSync(path) !== path) return false;
+      const found = Deno.lstatSync(path);
+      return found.dev === dev && found.ino === ino;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return false;
       throw error;

@@ -98,12 +98,11 @@ export class FileWriter {
     try {
       using _ = file;
       this.#passed("trace_files.made");
-      if (!await this.#root.isAt(temporary, await file.stat())) throw swapped();
+      if (!this.#root.holds(temporary, file)) throw swapped();
       await writeAll(file, bytes);
       this.#passed("trace_files.written");
       if (this.#isDurable) await file.sync();
       this.#passed("trace_files.synced");
-      if (!await this.#root.isStill(directory)) throw swapped();
       await Deno.rename(temporary, `${directory.path}/${name}`);
     } catch (error) {
       await removeIfThere(temporary);
@@ -120,6 +119,8 @@ export function writeError(error: unknown): WeirError {
   if (isDiskFull(error)) {
     return new WeirError("storage_full", "The disk is full", { cause: error, retryAfterS: 5 });
   }
+  // The path to a file that was just made, or to the directory it was made in, is not what it was.
+  if (code === "ENOENT" || code === "ENOTDIR") return swapped();
   if (code === "EISDIR" || code === "ENOTEMPTY" || code === "EEXIST") {
     return new WeirError("is_a_directory", "A directory has this name", { cause: error });
   }

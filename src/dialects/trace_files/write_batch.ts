@@ -7,6 +7,7 @@ import { WeirError } from "../../base/errors.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, DirectIngest, Reply } from "../dialect.ts";
 import { defaultDirectory } from "./directories.ts";
+import type { RealDirectory } from "./file_root.ts";
 import { FlawedRow, type Item, readDirectory, readItem } from "./item.ts";
 import { batchReply, reportBatch } from "./report.ts";
 import { writeItems } from "./write_items.ts";
@@ -50,11 +51,8 @@ export class WriteBatch implements DirectIngest {
     const key = (rowsKey ?? (envelope.files === undefined ? "traces" : "files")) as ListKey;
     const directoryOf = this.#check(envelope, key);
     // The path of a whole batch is refused before anything is written; in the other shape, each item has its own.
-    if (key === "traces") {
-      const { problem } = await this.#lookAhead(directoryOf);
-      if (problem !== undefined) throw problem;
-    }
-    const files = await writeItems(this.#items, directoryOf, store);
+    const found = key === "traces" ? await this.#lookAhead(directoryOf) : undefined;
+    const files = await writeItems(this.#items, directoryOf, { store, found });
     const durationMs = clock.monotonic() - start;
     reportBatch(files, durationMs, this.#context);
     return { status: 200, body: JSON.stringify(batchReply(files, durationMs)) };
@@ -89,16 +87,17 @@ export class WriteBatch implements DirectIngest {
     return this.#items.filter(({ directory }) => directory === undefined).map(({ index }) => [index, flaw]);
   }
 
-  /** What stands against the one directory of the batch. */
-  async #lookAhead(directoryOf: (item: Item) => string): Promise<{ problem?: WeirError }> {
-    const { store } = this.#context;
+  /** Finds the one directory of the batch, if it is there. @throws WeirError `invalid_directory` */
+  async #lookAhead(directoryOf: (item: Item) => string): Promise<Map<string, RealDirectory>> {
+    const named = directoryOf(this.#items[0]);
     try {
-      await store.find(directoryOf(this.#items[0]));
+      const directory = await this.#context.store.find(named);
+      return new Map(directory && [[named, directory]]);
     } catch (error) {
-      // What else the disk says is said by the write itself.
-      if (error instanceof WeirError) return { problem: error };
+      if (error instanceof WeirError) throw error;
+      // What else the disk says is said again of each file.
+      return new Map();
     }
-    return {};
   }
 
   #forget(): void {

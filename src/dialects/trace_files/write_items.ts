@@ -33,14 +33,15 @@ interface Placed {
 /**
  * Writes what can be written; what cannot is told in its place, and costs no other file.
  * @param directoryOf Where an item belongs, as the client names it.
+ * @param into.found Directories that were found already, by what the client names them.
  * @returns one for each item, in their order; a file that is told to be written is safe
  */
 export async function writeItems(
   items: readonly Item[],
   directoryOf: (item: Item) => string,
-  store: TraceFileStore,
+  { store, found = new Map() }: { store: TraceFileStore; found?: Map<string, RealDirectory | WeirError> },
 ): Promise<Written[]> {
-  const placed = await place(items, directoryOf, store);
+  const placed = await place(items, directoryOf, { store, found });
   const waiting = placed.values();
   const work = async (): Promise<void> => {
     for (const { item, directory, bytes } of waiting) {
@@ -70,9 +71,8 @@ function written({ index, fileName, problem }: Item, file: Placed | undefined): 
 async function place(
   items: readonly Item[],
   directoryOf: (item: Item) => string,
-  store: TraceFileStore,
+  { store, found }: { store: TraceFileStore; found: Map<string, RealDirectory | WeirError> },
 ): Promise<Placed[]> {
-  const found = new Map<string, RealDirectory | WeirError>();
   const targets = new Set<string>();
   const placed: Placed[] = [];
   for (const item of items) {

@@ -46,7 +46,7 @@ export class WriteOne implements DirectIngest {
     }
     const directory = item.directory ?? defaultDirectory;
     store.segments(directory);
-    const [file] = await writeItems([item], () => directory, store);
+    const [file] = await writeItems([item], () => directory, { store });
     reportOne(file, this.#context);
     const { problem, path, fileName, bytes } = file;
     if (problem !== undefined) throw problem;

@@ -1,0 +1,52 @@
+/**
+ * Trace files: a batch against the same files written one by one over one kept connection, both durable.
+ * @module
+ */
+
+import { runBench, startWeir } from "../arms.ts";
+import { type Comparison, figure, median } from "../comparison.ts";
+import { inRounds, type Pace, type Row } from "../row.ts";
+import type { SetCost, TraceFilesResult } from "../trace_files.ts";
+
+const bars = [{ count: 2, bar: 0.6 }, { count: 10, bar: 0.25 }] as const;
+
+/** Time of a batch of 2 and of 10 files over that of single writes. */
+export const traceFilesRow: Row = {
+  name: "trace_files",
+  async run(pace): Promise<Comparison[]> {
+    const comparisons: Comparison[] = [];
+    for (const { count, bar } of bars) {
+      const rounds = await inRounds(`trace_files, ${count} files`, pace, () => oneRound(count, pace));
+      comparisons.push({
+        row: "trace_files",
+        what: `write-batch of ${count} files of 20 KB, JSON and text in turn, synced`,
+        against: `${count} single writes, one kept connection`,
+        unit: "x",
+        better: "less",
+        bar,
+        goal: bar,
+        values: rounds.map(({ single, batch }) => batch.ms / single.ms),
+        detail: `${describe(rounds.map(({ batch }) => batch))}; against ${
+          describe(rounds.map(({ single }) => single))
+        }`,
+      });
+    }
+    return comparisons;
+  },
+};
+
+async function oneRound(count: number, pace: Pace): Promise<TraceFilesResult> {
+  await using weir = await startWeir();
+  const args = [weir.url, count, pace.armMs, pace.warmupMs].map(String);
+  return await runBench("trace_files.ts", args, pace.armMs + pace.warmupMs + 60_000) as TraceFilesResult;
+}
+
+function describe(costs: readonly SetCost[]): string {
+  const middle = (pick: (cost: SetCost) => number): number => median(costs.map(pick));
+  const kB = (bytes: number): string => figure(bytes / 1_000, " kB");
+  const { requests } = costs[0];
+  return `${figure(middle(({ ms }) => ms), " ms")}, ${requests} request${requests === 1 ? "" : "s"}, ` +
+    `${kB(middle(({ sentBytes }) => sentBytes))} out, ${
+      kB(middle(({ receivedBytes }) => receivedBytes))
+    } back`;
+}
