@@ -86,9 +86,10 @@ function renderFolders(): string {
   const kinds = Object.entries(recordKinds).filter(([, { directory }]) => directory !== "");
   const rows = [...Map.groupBy(kinds, ([, { directory }]) => directory)].map(([directory, group]) => [
     asCode(`${directory}/`),
-    asCode(`${group[0][1].owner}=`) + ", " + asCode("date="),
-    // A batch has no line of its own: it lies in that of its request.
-    group.map(([kind]) => kind).filter((kind) => kind !== "batch").map(asCode).join(", "),
+    [...group[0][1].owner === "" ? [] : [`${group[0][1].owner}=`], "date="].map(asCode).join(", "),
+    // A batch has no line of its own: it lies in that of its request, and a test event in that of its run.
+    group.map(([kind]) => kind === "test_event" ? "run" : kind).filter((kind) => kind !== "batch").map(asCode)
+      .join(", "),
   ]);
   return markdownTable(["folder", "partitioned by", "kind of its lines"], rows);
 }

@@ -29,8 +29,7 @@ export const recordKinds = {
   recording: { family: "rows", directory: "recordings", owner: "app" },
   request: { family: "traces", directory: "traces", owner: "app" },
   batch: { family: "traces", directory: "traces", owner: "app" },
-  test_event: { family: "traces", directory: "runs", owner: "app" },
-  test_event: { family: "traces", directory: "runs", owner: "app" },
+  test_event: { family: "traces", directory: "runs", owner: "" },
   reply: { family: "replies", directory: "", owner: "" },
 } as const;
 

@@ -45,12 +45,13 @@ export class TestEventIngest implements Ingest {
         outcomes.reject(position, "malformed", malformed);
         continue;
       }
-      const row = checkRow(window.value(i), scene.arrivedAt);
+      const data = dataOf(window, i);
+      const row = checkRow(asStored(window, i, data), scene.arrivedAt);
       if (row.problem !== undefined) {
         outcomes.reject(position, "validation", row.problem);
         continue;
       }
-      writeEvent(unit, scene.project, row.head, dataOf(window, i));
+      writeEvent(unit, scene.project, row.head, data);
       outcomes.accepted++;
     }
   }
@@ -72,11 +73,27 @@ export class TestEventIngest implements Ingest {
   }
 }
 
-function dataOf(window: RowWindow, i: number): string | { bytes: Uint8Array; start: number; end: number } {
+/** The message as it is copied; without halves of surrogate pairs. */
+function dataOf(window: RowWindow, i: number): string | DataSpan {
   const span = findMember(window.bytes, window.start(i), window.end(i), "data");
   if (span === undefined) return "{}";
   if (!window.hasUnicodeEscape) return { bytes: window.bytes, ...span };
   const bytes = window.bytes.slice(span.start, span.end);
   mendSurrogates(bytes, 0, bytes.length);
   return { bytes, start: 0, end: bytes.length };
+}
+
+interface DataSpan {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+const decoder = new TextDecoder();
+
+/** The row with the message that is stored: protobuf knows no halves of surrogate pairs. */
+function asStored(window: RowWindow, i: number, data: string | DataSpan): unknown {
+  const row = window.value(i);
+  if (typeof data === "string" || !window.hasUnicodeEscape) return row;
+  return { ...row as Record<string, unknown>, data: JSON.parse(decoder.decode(data.bytes)) };
 }
