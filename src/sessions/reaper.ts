@@ -20,6 +20,11 @@ const tickMs = 500;
 const sessionsPerUnit = 200;
 /** After a journal that took nothing. */
 const pauseMs = 10_000;
+/**
+ * Requests that race bring a session's first events in any order: a session_start that stands for an event so little
+ * later than the first one is not written again.
+ */
+const startSlackMs = 1_000;
 /** A session that could not be ended is looked at again after this. */
 const retryMs = 1_000;
 
@@ -186,11 +191,13 @@ interface EndOf {
   readonly startT: number;
 }
 
-/** Adds the rows of a session's end to the unit; a session_start, too, where none stands for its first event. */
+/** Adds the rows of a session's end to the unit; a session_start, too, where none stands near its first event. */
 function writeEnding(of: EndOf, unit: Unit): Ending {
   const { session, version, fold, startT } = of;
-  if (fold.firstT < startT) writeLaterStart(of, fold, unit);
+  const isStarted = startT - fold.firstT <= startSlackMs;
+  // The one that was written with the first event may have this version.
+  if (!isStarted) writeLaterStart({ ...of, version: version + 1 }, fold, unit);
   writeEnd(of, fold, unit);
   writeSession(of, fold, unit);
-  return { session, version, startT: fold.firstT };
+  return { session, version, startT: isStarted ? startT : fold.firstT };
 }

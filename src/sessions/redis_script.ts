@@ -90,7 +90,7 @@ function run.join(key, time, latest, candidate, timeoutMs, starts, token, pendin
   elseif latest > tonumber(live[2]) then redis.call('HSET', key, 'last', digits(latest)) end
   redis.call('PEXPIRE', key, 2 * timeoutMs + ${graceMs})
   local start = take(starts .. id, token, pendingMs, true)
-  return {id, start[1], start[2]}
+  return {id, start[1], start[2], start[3]}
 end
 
 -- What this daemon stored of a session, as a whole: telling it twice changes nothing.

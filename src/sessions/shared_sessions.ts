@@ -372,11 +372,12 @@ export class SharedSessions implements SessionSharing {
     this.#learned(session, start);
   }
 
-  #learned(session: Session, [state, fence]: RedisAnswer): void {
+  #learned(session: Session, [state, fence, isTakenOver]: RedisAnswer): void {
     const { clock, metrics } = this.#options;
     session.isLearned = true;
     session.isLocal = false;
-    metrics.counter("weir_claims_total").inc({ event: state === "taken" ? "taken" : "lost" });
+    const event = state !== "taken" ? "lost" : isTakenOver === 1 ? "taken_over" : "taken";
+    metrics.counter("weir_claims_total").inc({ event });
     session.claim = state === "taken"
       ? { fence: Number(fence), until: clock.monotonic() + pendingMs - 1_000 }
       : undefined;

@@ -77,10 +77,6 @@ Deno.test("findConflicts() wants proof of every sender", () => {
   ]);
 });
 
-Deno.test("findConflicts() says that Redis is not used yet", () => {
-  assertEquals(conflicts({ redis: { url: "redis://h" } }), ["redis.url"]);
-});
-
 Deno.test("findConflicts() keeps trace files away from what the daemon keeps", () => {
   const root = (path: string): string[] => conflicts({ data_dir: "/var/weir", trace_files: { root: path } });
   for (

@@ -70,7 +70,7 @@ limits:
   max_row_bytes: 12 parsec
   window_rows:
 redis:
-  url: redis://h
+  url: http://h
 `;
   assertEquals(linesOf(text, { env: { WEIR_LOG__LEVVEL: "x" } }), [
     'weir.yaml:2:9 server.host: Must be a loopback address while auth.enabled is false: current value is "0.0.0.0"; ' +
@@ -90,7 +90,7 @@ redis:
     "weir.yaml:17:18 limits.max_row_bytes: Must be a size such as 64MiB, or a number of bytes, " +
     'between 1 and 1073741824 bytes: current value is "12 parsec"',
     "weir.yaml:18:3 limits.window_rows: Must be a whole number between 1 and 50: current value is empty",
-    "weir.yaml:20:8 redis.url: Must be empty: this version does not use Redis yet",
+    "weir.yaml:20:8 redis.url: Must be empty, or an address that begins with redis:// or rediss://",
     "env WEIR_LOG__LEVVEL: Sets nothing: did you mean WEIR_LOG__LEVEL",
   ]);
 });

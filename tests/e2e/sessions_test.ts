@@ -266,11 +266,11 @@ for (const { name: room, open } of rooms) {
     await postBatch(daemon, [at(time - minute), at(time + minute)]);
     const { starts, ends, sessions } = await untilEnded(daemon, 2);
     const versions = (rows: Row[]): unknown[] => rows.map(({ version }) => version).sort();
-    assertEquals([versions(starts), versions(ends), versions(sessions)], [[1, 2], [1, 2], [1, 2]]);
+    assertEquals([versions(starts), versions(ends), versions(sessions)], [[1, 3], [1, 2], [1, 2]]);
     for (const rows of [starts, ends, sessions]) assertEquals(new Set(rows.map(({ id }) => id)).size, 1);
     const last = sessions.find(({ version }) => version === 2)!;
     assertEquals([last.event_count, last.duration, last.created_at], [3, 2 * minute, iso(time - minute)]);
-    const [start] = starts.filter(({ version }) => version === 2);
+    const [start] = starts.filter(({ version }) => version === 3);
     assertEquals(times([start])[0], time - minute - 100);
   });
 
