@@ -21,6 +21,8 @@ import { latencyRow } from "./rows/latency.ts";
 import { memoryRow } from "./rows/memory.ts";
 import { overloadRow } from "./rows/overload.ts";
 import { parserRow } from "./rows/parser.ts";
+import { reporterRow } from "./rows/reporter.ts";
+import { testEventsRow } from "./rows/test_events.ts";
 import { throughputRows } from "./rows/throughput.ts";
 import { traceFilesRow } from "./rows/trace_files.ts";
 import { tracesRow } from "./rows/traces.ts";
@@ -36,6 +38,8 @@ const rows: Row[] = [
   traceFilesRow,
   fairnessRow,
   trpcProxyRow,
+  testEventsRow,
+  reporterRow,
   generatorRow,
 ];
 
