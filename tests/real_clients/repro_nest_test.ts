@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { type Call, CallTree } from "../../src/traces/call_tree.ts";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
 import { send } from "../support/http.ts";
 import { readParts, readRows } from "../support/parts.ts";
@@ -120,6 +121,56 @@ function returnedBy(fn: string, events: TraceEvent[] = []): number[] {
   return [...new Set(exits.map(({ returnValue }) => returnValue as number))].sort((a, b) => a - b);
 }
 
+/** One call of the app's own functions. */
+interface AppCall {
+  readonly call: string;
+  readonly threw: boolean;
+  readonly calls: AppCall[];
+}
+
+/** Functions of the app that have names; what stands between them is the runtime's, Express's or nameless. */
+const appFunctions = ["nest", "refuse", "lookUp", "addSlowly", "later", "square", "sumOf", "half"];
+
+/**
+ * What the app did, from the tree of calls: its own functions by their first argument. The client tells a call where it
+ * is made and where it is defined, and a throw twice; here each is one.
+ */
+function appCalls(calls: readonly Call[]): AppCall[] {
+  const found = calls.flatMap((call): AppCall[] => {
+    const calls = appCalls(call.children);
+    if (!appFunctions.includes(call.fn ?? "")) return calls;
+    const [argument] = call.args as unknown[];
+    const own = { call: `${call.fn}(${JSON.stringify(argument)})`, threw: call.state === "threw", calls };
+    const [inner] = calls;
+    return inner?.call === own.call ? [{ ...own, calls: [...inner.calls, ...calls.slice(1)] }] : [own];
+  });
+  return found.filter((each, i) =>
+    !(each.threw && i > 0 && JSON.stringify(each) === JSON.stringify(found[i - 1]))
+  );
+}
+
+function appCall(call: string, ...calls: AppCall[]): AppCall {
+  return { call, threw: false, calls };
+}
+
+/** What the routes do, as their code says. */
+function expectedCalls(): Map<string, AppCall[]> {
+  const nested = numbers(31).reduce<AppCall[]>((inner, depth) => [appCall(`nest(${depth})`, ...inner)], []);
+  const many = (count: number): AppCall[] => [
+    appCall(`sumOf(${count})`, ...numbers(count).map((i) => appCall(`half(${i})`))),
+  ];
+  const lookUp = { call: `lookUp("soup")`, threw: true, calls: [] };
+  return new Map([
+    ["/nest/30", nested],
+    ["/fail", [{ call: `refuse({"item":"soup"})`, threw: true, calls: [lookUp] }]],
+    ["/wait", [appCall("addSlowly([1,2,3])", ...[1, 2, 3].map((i) => appCall(`later(${i})`)))]],
+    ["/parallel", [4, 3, 2, 1].map((i) => appCall(`square(${i})`, appCall(`later(${i})`)))],
+    ["/many?calls=600", many(600)],
+    ["/many?calls=170", many(170)],
+    ["/many?calls=180", many(180)],
+  ]);
+}
+
 Deno.test("repro-nest: what an app traced is answered and filed whole, in order, and survives crash and restart", async () => {
   await using daemon = await startDaemon();
   await using relay = startRelay(daemon.url);
@@ -198,6 +249,22 @@ Deno.test("repro-nest: what an app traced is answered and filed whole, in order,
   assertEquals(await readAll(), told);
   await flush(daemon);
   assertEquals(await readAll(), told);
+
+  // One request at a time: everything joined, and the calls are those that the code makes.
+  const expected = expectedCalls();
+  for (const { requestRid } of told) {
+    const { request: asSent, action } = sent.get(requestRid)!;
+    const sid = requests.find((each) => each.action === action)!.session;
+    const path = `/v1/sessions/${sid}/requests/${requestRid}`;
+    const { json } = await send(`${daemon.url}${path}`, undefined, { headers: credentials });
+    const { request, events } = json as { request: { url: string; entryPoint: unknown }; events: unknown[] };
+    assertEquals([request.url, request.entryPoint], [asSent.url, asSent.entryPoint]);
+    const tree = new CallTree();
+    for (const event of events) tree.push(event);
+    const calls = tree.finish();
+    if (expected.has(asSent.url)) assertEquals(appCalls(calls), expected.get(asSent.url), asSent.url);
+    for (const { state } of calls) assert(state === "returned" || state === "threw", state);
+  }
 
   // The files: a line a request.
   const parts = await readParts(daemon.dataDir, "traces");
