@@ -58,7 +58,7 @@ export interface Authority {
   admitClient(credentials: ClientCredentials): Promise<ClientGrant>;
   /**
    * Lets in who may read what a project has stored: only a secret that verifies, because an id and an origin are
-   * known to everybody who opens the project's pages. With auth off, everybody.
+   * known to everybody who opens the project's pages. With auth off, everybody but pages.
    * @throws WeirError `unauthorized`, or `forbidden` for another project's client
    */
   admitReader(credentials: ClientCredentials, project: string): Promise<void>;

@@ -67,9 +67,15 @@ export class ConfiguredAuthority implements Authority {
     throw unauthorized("Invalid cors or secret");
   }
 
-  async admitReader({ id, secret }: ClientCredentials, project: string): Promise<void> {
+  async admitReader({ id, secret, origin }: ClientCredentials, project: string): Promise<void> {
     const auth = this.#auth();
-    if (!auth.enabled) return;
+    if (!auth.enabled) {
+      // Any page that is open on this machine could ask.
+      if (origin !== undefined) {
+        throw new WeirError("forbidden", "Pages cannot read while auth.enabled is false");
+      }
+      return;
+    }
     const client = findClient(auth, id);
     if (secret === undefined || !await this.#verify(client.id, secret, client)) {
       throw unauthorized("Invalid secret");

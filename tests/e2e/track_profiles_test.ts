@@ -76,6 +76,29 @@ Deno.test("S13: steps are taken in the order of the batch, on profiles that nobo
   assertEquals(await read(daemon, "profiles", "nobody"), undefined);
 });
 
+Deno.test("Operations count in the order in which they came, whatever day they speak of", async () => {
+  await using daemon = await startDaemon({ config: { flush: { interval_ms: 3_600_000 } } });
+  const told = (daysAgo: number, a: number): Row =>
+    identify({
+      properties: { __timestamp: new Date(Date.now() - daysAgo * 86_400_000).toISOString(), a, [`d${a}`]: 1 },
+    });
+  await postBatch(daemon, [told(3, 1), told(0, 2), told(2, 3), told(0, 4), told(3, 5)]);
+  const before = await read(daemon, "profiles", "u");
+  await flush(daemon);
+  const after = await read(daemon, "profiles", "u");
+  assertEquals((after?.properties as Row).a, 5);
+  assertEquals(after, before);
+  const [{ version, created_at, updated_at }] = await readRows(daemon.dataDir, "profiles");
+  assertEquals(version, 5);
+  // Heard of by an event of three days ago; the latest that is known of it happened today.
+  assertEquals(
+    [created_at, updated_at].map((at) => Math.round((Date.now() - Date.parse(at as string)) / 86_400_000)),
+    [
+      ...[3, 0],
+    ],
+  );
+});
+
 Deno.test("A step of what is no number is refused, and one that hides behind its own batch is counted", async () => {
   await using daemon = await startDaemon();
   await postOne(daemon, identify({ properties: { plan: "pro", deep: { er: 1 } } }));

@@ -78,6 +78,8 @@ Deno.test("Events are answered as JSON or NDJSON, and what cannot be asked is re
   assertEquals(headers.get("content-type"), "application/json; charset=utf-8");
   assertEquals(lines.map((line) => JSON.parse(line)), (json as { events: Row[] }).events);
   assertEquals((await ask(daemon, "?device=nobody", { accept: "application/x-ndjson" })).text, "");
+  const page = await ask(daemon, "", { origin: "https://shop.example" });
+  assertEquals([page.status, (page.json as Row).code], [403, "forbidden"]);
   for (const query of ["?limit=0", "?limit=10001", "?limit=x", "?limit=", "?from=yesterday", "?to=1e3"]) {
     const refused = await ask(daemon, query);
     assertEquals([refused.status, (refused.json as Row).code], [400, "validation"], query);

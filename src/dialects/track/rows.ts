@@ -42,7 +42,7 @@ export function writeRow(ready: ReadyRow, unit: Unit): void {
   unit.writer.text(JSON.stringify(columnsOf(ready, row)).replace("{", ","));
   if (row.type === "identify") {
     unit.writer.truncate(unit.writer.length - 1);
-    unit.writer.text(`${ready.sender.columnsWith(row.payload.properties ?? {})}}`);
+    unit.writer.text(`${ready.sender.columnsWith({ ...row.payload.properties, __ip: undefined })}}`);
   }
   if (row.type === "identify" || row.type === "group") {
     // In place of the brace that ends the columns.

@@ -60,6 +60,10 @@ export class Sender {
   readonly isServer: boolean;
   /** What guards its rows; undefined when nothing does, or a secret verified. */
   readonly guard: SenderGuard | undefined;
+  /** Must each of its rows be looked at by the guards? */
+  readonly isSuspect: boolean;
+  /** Profiles whose events are refused; undefined when there are none. */
+  readonly blockedProfileIds: ReadonlySet<string> | undefined;
   /** JSON members, each with a leading comma, that every row of the request carries. */
   readonly columns: string;
   /** Writes events of the common shape. */
@@ -92,6 +96,8 @@ export class Sender {
       blockedProfileIds: grant.rules.blockedProfileIds,
       allowsRevenue: grant.rules.allowsRevenue,
     };
+    this.isSuspect = this.guard?.bot !== undefined || this.guard?.isBlockedIp === true;
+    this.blockedProfileIds = this.guard?.blockedProfileIds.size ? this.guard.blockedProfileIds : undefined;
     this.#columns = {
       sdk_name: inbound.headers.get("openpanel-sdk-name")?.slice(0, maxSdkCharacters),
       sdk_version: inbound.headers.get("openpanel-sdk-version")?.slice(0, maxSdkCharacters),
@@ -113,19 +119,9 @@ export class Sender {
     });
   }
 
-  /** Must each of its rows be looked at by the guards? */
-  get isSuspect(): boolean {
-    return this.guard !== undefined && (this.guard.bot !== undefined || this.guard.isBlockedIp);
-  }
-
   /** Is the event taken and not stored? */
   dropsEvent(name: string): boolean {
     return this.#droppedEvents.has(name);
-  }
-
-  /** Profiles whose events are refused. */
-  get blockedProfileIds(): ReadonlySet<string> | undefined {
-    return this.guard?.blockedProfileIds.size ? this.guard.blockedProfileIds : undefined;
   }
 
   /** {@link columns}, with what an event says of its device, and of the address it comes from. */
