@@ -153,12 +153,14 @@ export class RequestList {
     const size = Math.min(rowsPerLook, limit + 1);
     for (;;) {
       const rows = rid === undefined ? this.#look(query, after, size) : this.#named(query, rid);
-      for (const listed of rows) {
+      // All in the turn in which the rows were read: a row of what is open then may be out of date a moment later.
+      const candidates = rows.flatMap((listed): Candidate[] => {
         const key = keyOf(listed);
         const open = this.#sources.indexes.traces.find(app, key.sid, key.rid);
-        if (open === undefined) yield { key, listed };
-        else if (open.firstT >= key.t) yield { key };
-      }
+        if (open === undefined) return [{ key, listed }];
+        return open.firstT >= key.t ? [{ key }] : [];
+      });
+      yield* candidates;
       if (rid !== undefined || rows.length < size) return;
       after = keyOf(rows[rows.length - 1]);
       await new Promise<void>((resolve) => setImmediate(resolve));
