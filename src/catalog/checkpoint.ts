@@ -147,15 +147,6 @@ export class CheckpointWriter {
     return rows as unknown as EarlierPlace[];
   }
 
-  /** Where earlier lines of a request lie, in the order of arrival. */
-  earlierPlaces({ app, sid, rid }: RequestName): EarlierPlace[] {
-    const rows = this.#prepare(`
-      SELECT p.path, l.offset, l.length, l.head_bytes AS headBytes
-      FROM request_lines l JOIN parts p ON p.id = l.part WHERE app = ? AND sid = ? AND rid = ? ORDER BY l.id`)
-      .all(app, sid, rid);
-    return rows as unknown as EarlierPlace[];
-  }
-
   /** Remembers an identity. It goes to the day's table when enough of them wait, at the latest at the commit. */
   addIdentity(key: string, memo: IdentityMemo): void {
     this.#identities.push(crc32(key), key, memo.deviceId, memo.sessionId);
@@ -318,15 +309,6 @@ export interface EarlierLine {
   readonly total: number;
   /** Batch index and hash, in turn. */
   readonly batches: Float64Array;
-}
-
-/** Where an earlier line of a request lies. */
-export interface EarlierPlace {
-  /** Of its part, below data_dir. */
-  readonly path: string;
-  readonly offset: number;
-  readonly length: number;
-  readonly headBytes: number;
 }
 
 /** Where an earlier line of a request lies. */

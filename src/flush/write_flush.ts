@@ -9,8 +9,6 @@ import { join } from "node:path";
 import { faultPoint } from "../base/faults.ts";
 import { recordKinds } from "../base/record.ts";
 import { isRunOwner } from "../base/test_runs.ts";
-import { recordKinds } from "../base/record.ts";
-import { isRunOwner } from "../base/test_runs.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { sessionRowFolders } from "../catalog/session_rows.ts";
 import type { OperationProblem } from "../index/entity_row.ts";
@@ -31,10 +29,8 @@ import { EntityUpdate } from "./write_entities.ts";
 import { sessionRowOf } from "./session_row.ts";
 import { writeRequest } from "./write_request.ts";
 import { writeRun } from "./write_run.ts";
-import { writeRun } from "./write_run.ts";
 
 const rowShape = { stride: rowExtentStride, first: 0 };
-const runPrefix = `${recordKinds.test_event.directory}/`;
 const runPrefix = `${recordKinds.test_event.directory}/`;
 
 /** What a flush wrote. */

@@ -16,7 +16,6 @@ import {
   type TracePlace,
 } from "../base/record.ts";
 import { runOwner, runSession } from "../base/test_runs.ts";
-import { runOwner, runSession } from "../base/test_runs.ts";
 import { FrameRefusal } from "../journal/recover.ts";
 
 /** One record of a frame. */
@@ -94,7 +93,6 @@ function readRow(line: Buffer, kind: RecordKind): RecordContent {
 /** The events are the last member, so what stands before them is a small object, and they are not parsed. */
 function readTrace(line: Buffer, kind: RecordKind): RecordContent {
   if (kind === "test_event") return readTestEvent(line);
-  if (kind === "test_event") return readTestEvent(line);
   const isBatch = kind === "batch";
   const comma = isBatch ? line.indexOf(eventsStart) : -1;
   if (isBatch && comma < 0) throw new TypeError("events");
@@ -115,32 +113,6 @@ function readTrace(line: Buffer, kind: RecordKind): RecordContent {
     assumed: columns.index_assumed === true,
     eventsOffset: isBatch ? eventsOffset : 0,
     eventsLength: isBatch ? line.lastIndexOf("]") + 1 - eventsOffset : 0,
-  };
-  return { place, identity: undefined };
-}
-
-/** The daemon writes the event's number at its front, where it can be read without the event. */
-function readTestEvent(line: Buffer): { place: TracePlace; identity: undefined } {
-  const comma = line.indexOf(eventsStart);
-  if (comma < 0) throw new TypeError("events");
-  const columns = JSON.parse(line.toString("utf8", 0, comma) + "}") as Columns;
-  const eventsOffset = comma + eventsBracket;
-  const n = /^\[\{"n": *(\d+),/.exec(line.toString("latin1", eventsOffset, eventsOffset + 32))?.[1];
-  if (n === undefined) throw new TypeError("n");
-  const place: TracePlace = {
-    family: "traces",
-    kind: "batch",
-    app: runOwner(text(columns, "app")),
-    sid: runSession,
-    rid: text(columns, "rid"),
-    index: Number(n),
-    indexOffset: 0,
-    t: number(columns, "t"),
-    total: -1,
-    hash: number(columns, "hash"),
-    assumed: true,
-    eventsOffset,
-    eventsLength: line.lastIndexOf("]") + 1 - eventsOffset,
   };
   return { place, identity: undefined };
 }
