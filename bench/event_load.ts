@@ -41,7 +41,9 @@ async function sendBuffered({ url, events }: EventJob): Promise<Omit<EventLoad, 
   const client = new TestEventClient({ url, runId: crypto.randomUUID(), maxEvents: events + 1, gzip: false });
   for (let i = 0; i < events; i++) client.report("step.begin", messageOf(client.runId, i));
   const { undelivered, dropped } = await client.stop({ deadlineMs: 600_000 });
-  if (undelivered + dropped > 0) throw new Error(`${undelivered} events were not delivered, ${dropped} dropped`);
+  if (undelivered + dropped > 0) {
+    throw new Error(`${undelivered} events were not delivered, ${dropped} dropped`);
+  }
   return { requests: client.stats.requests, bytes: client.stats.sentBytes };
 }
 
@@ -50,7 +52,14 @@ async function sendSingly({ url, events }: EventJob): Promise<Omit<EventLoad, "m
   let next = 0, bytes = 0;
   const sender = async (): Promise<void> => {
     for (let i = next++; i < events; i = next++) {
-      const row = { id: `e${i}`, seq: i + 1, type: "step.begin", runId, executionId: runId, time: Date.now() };
+      const row = {
+        id: `e${i}`,
+        seq: i + 1,
+        type: "step.begin",
+        runId,
+        executionId: runId,
+        time: Date.now(),
+      };
       const body = JSON.stringify({ events: [{ ...row, data: messageOf(runId, i) }] });
       bytes += body.length;
       const headers = { "content-type": "application/json" };
@@ -69,7 +78,12 @@ function messageOf(runId: string, i: number): Record<string, unknown> {
   return {
     step: {
       ...{ id: `${test}-0-${i}`, run_id: runId, test_case_id: test, title: `step ${i}`, type: "test.step" },
-      ...{ category: "test.step", status: "RUNNING", start_time: new Date().toISOString(), worker_index: "0" },
+      ...{
+        category: "test.step",
+        status: "RUNNING",
+        start_time: new Date().toISOString(),
+        worker_index: "0",
+      },
       location: "tests/shop/checkout.spec.ts:42:7",
     },
   };

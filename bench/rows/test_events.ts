@@ -39,7 +39,8 @@ async function compare(events: number, pace: Pace): Promise<Comparison> {
     bar: 2,
     goal: 5,
     values: rounds.map(({ buffer, single }) => single.ms / buffer.ms),
-    detail: `one by one: ${seconds("single")}, ${last.single.requests} requests, ${megabytes(last.single)}; ` +
+    detail:
+      `one by one: ${seconds("single")}, ${last.single.requests} requests, ${megabytes(last.single)}; ` +
       `buffered: ${seconds("buffer")}, ${last.buffer.requests} requests, ${megabytes(last.buffer)}`,
   };
 }

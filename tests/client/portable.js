@@ -94,7 +94,8 @@ const server = createServer((req, res) => {
   });
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-await (await fetch(`http://127.0.0.1:${server.address().port}/x`, { headers: { connection: "close" } })).text();
+await (await fetch(`http://127.0.0.1:${server.address().port}/x`, { headers: { connection: "close" } }))
+  .text();
 await new Promise((resolve) => server.close(resolve));
 const traced = await batcher.stop();
 check([traced.undelivered, traced.dropped], [0, 0], "traces");
@@ -102,7 +103,11 @@ const { items } = await getJson("/v1/sessions/portable/traces");
 const traces = new Map(items.flatMap(({ key, traces }) => traces.map((trace) => [key, trace])));
 const first = traces.get("GET /a");
 check([first.request.status, first.total, first.complete], [201, 3, true], "fetch trace");
-check(first.batches.map(({ batchIndex, trace }) => [batchIndex, trace.length]), [[0, 3], [1, 3], [2, 1]], "batches");
+check(
+  first.batches.map(({ batchIndex, trace }) => [batchIndex, trace.length]),
+  [[0, 3], [1, 3], [2, 1]],
+  "batches",
+);
 check([traces.get("GET /x").request.status, traces.get("GET /x").complete], [202, true], "express trace");
 
 // Test events.

@@ -25,7 +25,10 @@ async function runPortable(command: string, args: string[]): Promise<string> {
 }
 
 Deno.test("the packed client library works under Deno, and lets the program end", async () => {
-  assertEquals(await runPortable(Deno.execPath(), ["run", "-A", "--no-config", "--node-modules-dir=manual"]), "ok");
+  assertEquals(
+    await runPortable(Deno.execPath(), ["run", "-A", "--no-config", "--node-modules-dir=manual"]),
+    "ok",
+  );
 });
 
 Deno.test("the packed client library works under Node, and lets the program end", async () => {
