@@ -21,6 +21,7 @@ import { latencyRow } from "./rows/latency.ts";
 import { memoryRow } from "./rows/memory.ts";
 import { overloadRow } from "./rows/overload.ts";
 import { parserRow } from "./rows/parser.ts";
+import { announcedRow, redisRow } from "./rows/redis.ts";
 import { reporterRow } from "./rows/reporter.ts";
 import { testEventsRow } from "./rows/test_events.ts";
 import { throughputRows } from "./rows/throughput.ts";
@@ -30,6 +31,8 @@ import { trpcProxyRow } from "./rows/trpc_proxy.ts";
 
 const rows: Row[] = [
   ...throughputRows,
+  redisRow,
+  announcedRow,
   latencyRow,
   parserRow,
   memoryRow,

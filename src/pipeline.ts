@@ -116,6 +116,7 @@ async function takeBody(passage: Passage): Promise<Response> {
 
 /** Stores all of a body; the reply is sent when it is safe. */
 async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Response> {
+  await passage.session.settle?.(unit);
   const { reply, stored } = store(unit, outcomes, passage);
   await stored;
   unit.writer.free();
@@ -141,6 +142,7 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
       const unit = new Unit(2 * (window.end(window.count - 1) - window.start(0)) + 1_024, house.buffers);
       const outcomes = new Outcomes();
       await session.take(window, unit, outcomes);
+      await session.settle?.(unit);
       const { capacity: bytes } = unit.writer;
       lease.hold(rows.capacity + verdicts.pendingBytes + bytes);
       const stored = storeWindow(unit, outcomes);

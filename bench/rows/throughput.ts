@@ -5,6 +5,7 @@
  */
 
 import { type Arm, offer, startArm, startNaive, startWeir } from "../arms.ts";
+import type { DaemonOptions } from "../../tests/support/daemon.ts";
 import type { BodyPlan } from "../bodies.ts";
 import { type Comparison, figure, median } from "../comparison.ts";
 import type { LoadResult } from "../load.ts";
@@ -135,9 +136,17 @@ async function loadArm(arm: Arm, load: Load, pace: Pace): Promise<LoadResult> {
   return result;
 }
 
-/** The daemon's requests a second, after a look at its own count: every acknowledged event must be in it. */
-async function measureWeir(load: Load, pace: Pace): Promise<number> {
+/** The median time of one batch of 2000 events, in ms, where one client sends one after the other. */
+export async function batchTime(pace: Pace): Promise<number> {
   await using weir = await startWeir();
+  const shared: Arm = { url: weir.url, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const result = await loadArm(shared, { body: { kind: "batch", events: 2000 }, connections: 1 }, pace);
+  return result.latency.p50;
+}
+
+/** The daemon's requests a second, after a look at its own count: every acknowledged event must be in it. */
+export async function measureWeir(load: Load, pace: Pace, options: DaemonOptions = {}): Promise<number> {
+  await using weir = await startWeir(options);
   const shared: Arm = { url: weir.url, [Symbol.asyncDispose]: () => Promise.resolve() };
   const result = await loadArm(shared, load, pace);
   const events = load.body.kind === "batch" ? load.body.events : 1;

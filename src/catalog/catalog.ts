@@ -196,6 +196,13 @@ export class Catalog implements CatalogReader, SessionReader {
     return row && snapshotOf(row);
   }
 
+  /** Every session that is known. */
+  *sessions(): Generator<SessionSnapshot, void, undefined> {
+    for (const row of this.#database.prepare("SELECT * FROM sessions").iterate()) {
+      yield snapshotOf(row as unknown as SessionRow);
+    }
+  }
+
   /** The sessions that were open at the last flush. */
   *openSessions(): Generator<SessionSnapshot, void, undefined> {
     const rows = this.#database.prepare("SELECT * FROM sessions WHERE is_open = 1").iterate();

@@ -181,6 +181,16 @@ export class CheckpointWriter {
       .run(id, isOpen ? 1 : 0, receivedAt, through.segment, through.offset, state);
   }
 
+  /** Keeps a state of a session that was made from its row, unless as much is known. Only a rebuild does this. */
+  restoreSession({ id, isOpen, receivedAt, through, state }: SessionSnapshot): void {
+    this.#prepare(`
+      INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET received_at = excluded.received_at, state = excluded.state
+      WHERE sessions.through_segment < 0
+        AND json_extract(excluded.state, '$.version') >= json_extract(sessions.state, '$.version')`)
+      .run(id, isOpen ? 1 : 0, receivedAt, through.segment, through.offset, state);
+  }
+
   /** Forgets ended sessions for which nothing came since this time, ms since the epoch. Returns how many. */
   forgetSessions(before: number): number {
     const statement = this.#prepare("DELETE FROM sessions WHERE received_at < ? AND is_open = 0");

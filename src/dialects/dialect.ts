@@ -126,6 +126,11 @@ export interface Ingest {
    */
   twinOf?(body: Uint8Array): Twin | undefined;
   /**
+   * All records of the unit are there, and it is about to be stored: asks other daemons what must be asked of it.
+   * @throws WeirError
+   */
+  settle?(unit: Unit): Promise<void> | undefined;
+  /**
    * Throws what refuses the sender. Called when the body closed well-formed, since a bad body is told before bad
    * credentials; for a stream, before its first row.
    */

@@ -27,6 +27,7 @@ import { eventsBytes, frontBytes, headBytesOf, parseHead, RequestFields } from "
 import { entityFolders, entityOf } from "./write_entities.ts";
 import { readRunLines } from "./run_lines.ts";
 import { sessionRowOf } from "./session_row.ts";
+import { snapshotOf } from "./session_snapshot.ts";
 import { gather, readStretch, type Stretch, StretchReader } from "./stored_bytes.ts";
 import { partsOnDisk } from "./unlisted.ts";
 
@@ -78,6 +79,7 @@ export async function reindex(dataDir: string, options: ReindexOptions): Promise
     writer.begin(options.now);
     report.replies = copyReplies(catalogPath(dataDir), writer);
     copyEntities(catalogPath(dataDir), writer);
+    copySessions(catalogPath(dataDir), writer);
     writer.setCheckpoint(checkpoint);
     writer.commitAsIs();
     const rebuild = new Rebuild(dataDir, { writer, report, options });
@@ -157,6 +159,7 @@ class Rebuild {
       ? await this.#addEntities(stretch)
       : await this.#addRows(stretch, {
         ...{ id, checkpoint, writtenAt, ofSessions: sessionRowFolders.includes(folderOf(path)) },
+        folder: folderOf(path),
       });
     this.#writer.finishPart(id, rows, size);
     this.#report.parts++;
@@ -166,7 +169,7 @@ class Rebuild {
 
   async #addRows(
     stretch: Stretch,
-    part: { id: number; checkpoint: number; writtenAt: number; ofSessions: boolean },
+    part: { id: number; checkpoint: number; writtenAt: number; ofSessions: boolean; folder: string },
   ): Promise<number> {
     const { now, identityKeepMs } = this.#options;
     const isRemembered = part.writtenAt + identityKeepMs + dayMs > now;
@@ -177,6 +180,8 @@ class Rebuild {
       const row = part.ofSessions ? sessionRowOf(line, offset) : undefined;
       if (row) this.#writer.addSessionRow(part.id, row);
       offset += line.length + 1;
+      const session = isRemembered ? snapshotOf(line, part.folder) : undefined;
+      if (session) this.#writer.restoreSession(session);
       const identity = isRemembered ? rowIdentity(line) : undefined;
       if (identity) {
         this.#writer.addIdentity(identity.key, identity.memo);
@@ -280,6 +285,19 @@ function copyEntities(path: string, writer: CheckpointWriter): void {
   try {
     old = new Catalog(path);
     for (const { key, version, row } of old.entities()) writer.putEntity(key, version, row);
+  } catch {
+    // As with the replies.
+  } finally {
+    old?.close();
+  }
+}
+
+/** What the old catalog knows of sessions is more than their rows tell. */
+function copySessions(path: string, writer: CheckpointWriter): void {
+  let old: Catalog | undefined;
+  try {
+    old = new Catalog(path);
+    for (const session of old.sessions()) writer.putSession(session);
   } catch {
     // As with the replies.
   } finally {

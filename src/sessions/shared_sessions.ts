@@ -33,7 +33,7 @@ const tellMs = 100;
 /** A session ends so much later than it would alone: what others stored must have been told by then. */
 export const tellingMs = 500;
 /** Operations sent at once. */
-const maxOperations = 1_000;
+const maxOperations = 5_000;
 /** Operations kept for a Redis that is away; past it the oldest are forgotten. */
 const maxWaiting = 200_000;
 
@@ -129,14 +129,10 @@ export class SharedSessions implements SessionSharing {
     });
   }
 
-  /**
-   * Asks everything that a window needs to know, in one round trip: one more as long as another daemon is storing a
-   * row with one of its identities.
-   * @throws WeirError `claims_unavailable`
-   */
+  /** Asks everything that a window needs to know, in one round trip. @throws WeirError `claims_unavailable` */
   async learn(questions: WindowQuestions): Promise<void> {
     if (questions.isEmpty) return;
-    const { joins, begins, identities } = questions;
+    const { joins, begins } = questions;
     const asked = [...joins.entries()];
     const begun = [...begins];
     const operations = [
@@ -145,7 +141,6 @@ export class SharedSessions implements SessionSharing {
         key: this.#startKey(session),
         words: ["hold", this.#token, pendingMs],
       })),
-      ...identities.map((identity): RedisOperation => this.#holdOf(identity)),
     ];
     let answers: RedisAnswer[];
     try {
@@ -158,8 +153,32 @@ export class SharedSessions implements SessionSharing {
     }
     asked.forEach(([, joining], i) => this.#joined(joining, answers[i]));
     begun.forEach((session, i) => this.#learned(session, answers[asked.length + i]));
-    const held = answers.slice(asked.length + begun.length);
-    await this.#awaitOthers(identities, held);
+  }
+
+  /**
+   * Claims rows for this daemon; those that another one has stored are marked as repeats. One round trip, and more as
+   * long as another daemon is storing any of them.
+   * @throws WeirError `claims_unavailable`
+   */
+  async claimIdentities(identities: readonly Identity[]): Promise<void> {
+    const until = this.#options.clock.monotonic() + waitMs;
+    for (let waiting = identities; waiting.length > 0;) {
+      let answers: RedisAnswer[];
+      try {
+        answers = await this.#run(waiting.map((identity) => this.#holdOf(identity)));
+      } catch (error) {
+        if (this.#options.onOutage() === "reject") throw error;
+        return;
+      }
+      const pending: Identity[] = [];
+      waiting.forEach((identity, i) => {
+        const [state, , memo] = answers[i];
+        if (state === "done") identity.first ??= JSON.parse(memo) as IdentityMemo;
+        else if (state === "pending") pending.push(identity);
+      });
+      if (pending.length > 0) await this.#waitForOther(until);
+      waiting = pending;
+    }
   }
 
   /** Rows with these identities are stored: a repeat is told what was answered. */
@@ -390,24 +409,6 @@ export class SharedSessions implements SessionSharing {
     if (latest === undefined) return;
     this.#options.book.makeLive(session);
     session.seenT = Math.max(session.seenT, latest);
-  }
-
-  /** Marks repeats as such; waits for rows that another daemon is storing right now. */
-  async #awaitOthers(identities: readonly Identity[], answers: readonly RedisAnswer[]): Promise<void> {
-    const until = this.#options.clock.monotonic() + waitMs;
-    let [waiting, found] = [identities, answers];
-    for (;;) {
-      const pending: Identity[] = [];
-      waiting.forEach((identity, i) => {
-        const [state, , memo] = found[i];
-        if (state === "done") identity.first = JSON.parse(memo) as IdentityMemo;
-        else if (state === "pending") pending.push(identity);
-      });
-      if (pending.length === 0) return;
-      await this.#waitForOther(until);
-      waiting = pending;
-      found = await this.#run(pending.map((identity) => this.#holdOf(identity)));
-    }
   }
 
   async #waitForOther(until: number): Promise<void> {

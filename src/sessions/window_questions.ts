@@ -3,7 +3,6 @@
  * @module
  */
 
-import type { Identity } from "../base/record.ts";
 import type { Session } from "./session.ts";
 import type { Questions } from "./session_book.ts";
 
@@ -22,25 +21,8 @@ export class WindowQuestions implements Questions {
   readonly joins = new Map<string, Joining>();
   /** Sessions of old events whose first event here this is. */
   readonly begins = new Set<Session>();
-  readonly #identities = new Map<string, Identity>();
-
-  /** Those that are asked about, each once. */
-  get identities(): Identity[] {
-    return [...this.#identities.values()];
-  }
-
   get isEmpty(): boolean {
-    return this.joins.size + this.begins.size + this.#identities.size === 0;
-  }
-
-  /** Asks whether a row with this identity was stored by another daemon. */
-  ask(identity: Identity | undefined): void {
-    if (identity !== undefined && identity.first === undefined) this.#identities.set(identity.key, identity);
-  }
-
-  /** Marks the identity as a repeat where the answer was that it is one. */
-  answer(identity: Identity | undefined): void {
-    if (identity !== undefined) identity.first ??= this.#identities.get(identity.key)?.first;
+    return this.joins.size + this.begins.size === 0;
   }
 
   add(session: Session, { time }: { readonly time: number }, isLive: boolean): void {

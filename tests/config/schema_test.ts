@@ -45,7 +45,7 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
     },
     backend: { max_body_bytes: 20 * miB, max_entries: 2000 },
     trpc: { routes: [] },
-    sessions: { timeout_ms: 1_800_000, backlog_close_ms: 300_000 },
+    sessions: { timeout_ms: 1_800_000, backlog_close_ms: 300_000, max_open: 200_000 },
     redis: { url: "", prefix: "weir", on_outage: "continue" },
     disk: { min_free_bytes: 64 * miB },
     shutdown: { grace_ms: 10_000 },

@@ -23,7 +23,7 @@ const memory: Room = {
 
 const redis: Room = {
   name: "Redis",
-  async open() {
+  async open(): Promise<OpenRoom> {
     const server = await startRedis();
     return {
       config: { redis: { url: server.url } },

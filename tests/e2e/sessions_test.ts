@@ -317,3 +317,21 @@ Deno.test("P20: a row that the daemon fails on costs no other row", async () => 
   assertEquals(rejected.map(({ index, reason }) => [index, reason]), [[2, "internal"]]);
   assertEquals((await storedEvents(daemon)).map(({ name }) => name), ["a", "b"]);
 });
+
+Deno.test("A session is known after its catalog is lost", async () => {
+  await using daemon = await startDaemon({ config: closing });
+  const time = quietTime(2);
+  await postBatch(daemon, [at(time), event("screen_view", { __timestamp: iso(time + 5), __path: "/a" })]);
+  await untilEnded(daemon, 1);
+  const open = (await postOne(daemon, event("open"))).json as Row;
+  await flush(daemon);
+  await daemon.kill9();
+  for (const end of ["", "-wal", "-shm"]) await Deno.remove(`${daemon.dataDir}/catalog.sqlite${end}`).catch(() => {});
+  await daemon.restart();
+  await postBatch(daemon, [at(time + minute), event("after")]);
+  const { sessions, starts } = await untilEnded(daemon, 2);
+  const last = sessions.find(({ version }) => version === 2)!;
+  assertEquals([last.event_count, last.screen_view_count, last.duration], [2, 1, minute]);
+  assertEquals(last.entry_path, "/a");
+  assertEquals(starts.map(({ session_id }) => session_id).sort(), [last.id, open.sessionId].sort());
+});

@@ -110,11 +110,6 @@ export class TrackIngest implements Ingest {
       unit.rollback(mark);
     }
     if (rows === 0) return false;
-    // Other daemons must be asked, which takes its time.
-    if (this.#options.services.shared !== undefined && holdsIdentity(unit, mark)) {
-      unit.rollback(mark);
-      return false;
-    }
     outcomes.accepted += rows;
     this.#sender = sender;
     this.#last = sender.events.last;
@@ -125,11 +120,16 @@ export class TrackIngest implements Ingest {
     this.#rows += window.count;
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
-    const since = unit.mark();
     const from = this.#takeRows({ window, from: 0, sender }, unit, outcomes);
     const { shared } = this.#options.services;
-    if (shared === undefined || (from === window.count && !holdsIdentity(unit, since))) return;
-    return this.#takeShared({ window, from, sender, since, shared }, unit, outcomes);
+    if (from === window.count || shared === undefined) return;
+    return this.#takeShared({ window, from, sender, shared }, unit, outcomes);
+  }
+
+  settle(unit: Unit): Promise<void> | undefined {
+    const { shared } = this.#options.services;
+    const identities = shared && unit.identities.filter((identity) => identity !== undefined);
+    return identities?.length ? shared!.claimIdentities(identities) : undefined;
   }
 
   admit(): void {
@@ -187,15 +187,15 @@ export class TrackIngest implements Ingest {
   }
 
   /** Asks the other daemons what must be asked of the window's rows, then takes those that waited for it. */
-  async #takeShared(at: TakingShared, unit: Unit, outcomes: Outcomes): Promise<void> {
-    const { window, sender, since, shared } = at;
-    for (let { from } = at;;) {
-      const questions = this.#questionsOf({ window, from, sender });
-      for (let i = since; i < unit.count; i++) questions.ask(unit.identities[i]);
-      await shared.learn(questions);
+  async #takeShared(
+    at: TakingFrom & { shared: SharedSessions },
+    unit: Unit,
+    outcomes: Outcomes,
+  ): Promise<void> {
+    const { window, sender, shared } = at;
+    for (let { from } = at; from < window.count;) {
+      await shared.learn(this.#questionsOf({ window, from, sender }));
       from = this.#takeRows({ window, from, sender }, unit, outcomes);
-      for (let i = since; i < unit.count; i++) questions.answer(unit.identities[i]);
-      if (from === window.count) return;
     }
   }
 
@@ -212,7 +212,6 @@ export class TrackIngest implements Ingest {
       sessions.questions = undefined;
       this.#last = last;
     }
-    for (const identity of scratch.identities) questions.ask(identity);
     return questions;
   }
 
@@ -341,12 +340,6 @@ interface TakingFrom {
   readonly sender: Sender;
 }
 
-/** The same, where other daemons must be asked; what the window added to the unit begins at record `since`. */
-interface TakingShared extends TakingFrom {
-  readonly since: number;
-  readonly shared: SharedSessions;
-}
-
 /** Row i of a window, and who sent it. */
 interface Taking {
   readonly window: RowWindow;
@@ -358,12 +351,6 @@ interface Taking {
 function tallyRecord(unit: Unit, record: number, of: { session: Session; inbound: Inbound }): void {
   const line = unit.writer.view(unit.starts[record], unit.end(record) - 1);
   tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readLine(line).columns);
-}
-
-/** Does any record from number `since` on have an identity? */
-function holdsIdentity({ identities }: Unit, since: number): boolean {
-  for (let i = since; i < identities.length; i++) if (identities[i] !== undefined) return true;
-  return false;
 }
 
 /** What the schema has against a row; undefined when it fits. */

@@ -1,0 +1,115 @@
+/**
+ * What daemons share over Redis, from outside; and how often it is asked, by its own count.
+ * @module
+ */
+
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { type Daemon, startDaemon } from "../support/daemon.ts";
+import { send } from "../support/http.ts";
+import { readRows } from "../support/parts.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { chrome, event, flush, postBatch, postOne } from "./track_requests.ts";
+
+type Row = Record<string, unknown>;
+
+/** Two daemons over one Redis. */
+async function startTwo(): Promise<{ redis: RedisServer; a: Daemon; b: Daemon } & AsyncDisposable> {
+  const redis = await startRedis();
+  const config = { redis: { url: redis.url } };
+  const [a, b] = await Promise.all([startDaemon({ config }), startDaemon({ config })]);
+  return {
+    ...{ redis, a, b },
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const part of [a, b, redis]) await part[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Scripts that Redis has run. */
+async function scriptsRun(redis: RedisServer): Promise<number> {
+  const stats = await redis.command("INFO", "commandstats");
+  return [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)].reduce(
+    (sum, [, n]) => sum + Number(n),
+    0,
+  );
+}
+
+async function eventRows(...daemons: Daemon[]): Promise<Row[]> {
+  for (const daemon of daemons) await flush(daemon);
+  return (await Promise.all(daemons.map((daemon) => readRows(daemon.dataDir, "events")))).flat();
+}
+
+Deno.test("A 2000-event batch costs at most one round trip a window", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon({ config: { redis: { url: redis.url } } });
+  const windows = 2_000 / 50;
+  const batch = (devices: number, more: (i: number) => Row = () => ({})): Row[] =>
+    Array.from(
+      { length: 2_000 },
+      (_, i) => event("e", { __deviceId: `d${devices}-${i % devices}`, ...more(i) }),
+    );
+  const tripsOf = async (rows: Row[]): Promise<number> => {
+    const before = await scriptsRun(redis);
+    assertEquals((await postBatch(daemon, rows)).accepted, 2_000);
+    // What was stored is told a little later.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return await scriptsRun(redis) - before;
+  };
+  const trips = {
+    first: await tripsOf(batch(25)),
+    known: await tripsOf(batch(25)),
+    identified: await tripsOf(batch(25, (i) => ({ __insertId: `id-${i}` }))),
+  };
+  assert(trips.first >= 1 && Object.values(trips).every((n) => n <= windows), JSON.stringify(trips));
+  assert(trips.known <= 2, JSON.stringify(trips));
+});
+
+Deno.test("Daemons agree on the live session of a device, and on devices without a name", async () => {
+  await using house = await startTwo();
+  const { a, b } = house;
+  const at = async (daemon: Daemon, row: unknown, headers: Record<string, string> = {}): Promise<Row> =>
+    (await postOne(daemon, row, headers)).json as Row;
+  const now = Date.now();
+  // In another bucket than the events after it, so that daemons that do not ask would not agree.
+  const early = event("e", { __timestamp: new Date(now - 29 * 60_000).toISOString() });
+  const first = await at(a, early);
+  assertEquals((await at(b, event("e"))).sessionId, first.sessionId);
+  const anonymous = { type: "track", payload: { name: "e" } };
+  const headers = { "user-agent": chrome, "x-forwarded-for": "203.0.113.9" };
+  assertEquals(await at(a, anonymous, headers), await at(b, anonymous, headers));
+});
+
+Deno.test("An insert id is stored by one daemon, and answered by the other as the first was", async () => {
+  await using house = await startTwo();
+  const { a, b } = house;
+  const row = (name: string, device: string): Row =>
+    event(name, { __insertId: "order-1", __deviceId: device });
+  const first = (await postOne(a, row("first", "d1"))).json as Row;
+  const again = (await postOne(b, row("again", "d2"))).json as Row;
+  assertEquals(again, { ...first, duplicate: true });
+  const rows = Array.from({ length: 60 }, (_, i) => event("raced", { __insertId: `r${i}` }));
+  const replies = await Promise.all([
+    postBatch(a, rows),
+    postBatch(b, rows),
+    postBatch(a, rows),
+    postBatch(b, rows),
+  ]);
+  assertEquals(replies.map(({ accepted }) => accepted), [60, 60, 60, 60]);
+  const stored = await eventRows(a, b);
+  assertEquals(stored.filter(({ name }) => name === "first").length, 1);
+  assertEquals(stored.filter(({ name }) => name === "again").length, 0);
+  assertEquals(stored.filter(({ name }) => name === "raced").length, 60);
+});
+
+Deno.test("A request with an Idempotency-Key is run by one daemon", async () => {
+  await using house = await startTwo();
+  const { a, b } = house;
+  const post = (daemon: Daemon, name: string, key: string): Promise<{ text: string }> =>
+    send(`${daemon.url}/track`, event(name), { headers: { "idempotency-key": key } });
+  const first = await post(a, "first", "key-1");
+  assertEquals((await post(b, "second", "key-1")).text, first.text);
+  await Promise.all([post(a, "raced", "key-2"), post(b, "raced", "key-2"), post(b, "raced", "key-2")]);
+  assertNotEquals((await post(b, "other", "key-3")).text, "");
+  const names = (await eventRows(a, b)).map(({ name }) => name).sort();
+  assertEquals(names, ["first", "other", "raced"]);
+});
