@@ -29,10 +29,10 @@ async function assertWholeAndClean(daemon: Daemon, allowed: readonly string[]): 
 }
 
 const places = [
-  ["trace_files.made", [oldText]],
-  ["trace_files.written", [oldText]],
-  ["trace_files.synced", [oldText]],
-  ["trace_files.renamed", [newText]],
+  ["files.made", [oldText]],
+  ["files.written", [oldText]],
+  ["files.synced", [oldText]],
+  ["files.renamed", [newText]],
 ] as const;
 for (const [place, allowed] of places) {
   Deno.test(`kill -9 at ${place} of an 8 MiB write: one whole content, no litter after the restart`, async () => {
@@ -47,7 +47,7 @@ for (const [place, allowed] of places) {
     const removed = daemon.logs().filter(({ message }) =>
       message.startsWith("Trace files that were not finished")
     );
-    assertEquals(removed.length, place === "trace_files.renamed" ? 0 : 1);
+    assertEquals(removed.length, place === "files.renamed" ? 0 : 1);
   });
 }
 

@@ -97,18 +97,18 @@ export class FileWriter {
     const file = await Deno.open(temporary, { write: true, createNew: true });
     try {
       using _ = file;
-      this.#passed("trace_files.made");
+      this.#passed("files.made");
       if (!this.#root.holds(temporary, file)) throw swapped();
       await writeAll(file, bytes);
-      this.#passed("trace_files.written");
+      this.#passed("files.written");
       if (this.#isDurable) await file.sync();
-      this.#passed("trace_files.synced");
+      this.#passed("files.synced");
       await Deno.rename(temporary, `${directory.path}/${name}`);
     } catch (error) {
       await removeIfThere(temporary);
       throw error;
     }
-    this.#passed("trace_files.renamed");
+    this.#passed("files.renamed");
   }
 }
 

@@ -38,7 +38,7 @@ Deno.test("FileWriter.write() leaves the old content whole, and nothing else, wh
   await using at = await place();
   const old = `${at.directory.path}/a`;
   await Deno.writeTextFile(old, "old");
-  for (const failing of ["trace_files.made", "trace_files.written", "trace_files.synced"]) {
+  for (const failing of ["files.made", "files.written", "files.synced"]) {
     const writer = at.writer((passed) => {
       if (passed === failing) throw Object.assign(new Error(`${at.outside} is full`), { code: "ENOSPC" });
     });
@@ -74,7 +74,7 @@ Deno.test("FileWriter.write() gives every reader one whole content, with 100 wri
   assertEquals([namesIn(at.directory.path), writer.busyPaths], [["a"], 0]);
 });
 
-const swaps: FaultPlace[] = ["trace_files.made", "trace_files.written", "trace_files.synced"];
+const swaps: FaultPlace[] = ["files.made", "files.written", "files.synced"];
 for (const when of swaps) {
   Deno.test(`FileWriter.write() leads no content outside when its directory becomes a link: ${when}`, async () => {
     await using at = await place();
