@@ -5,18 +5,15 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
 import type { IdentityMemo, KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
 import type { SessionSnapshot } from "../index/plan.ts";
 import type { SessionReader } from "../index/session_keeper.ts";
 import type { JournalPosition } from "../journal/segment.ts";
+import { IdentityReader } from "./identities.ts";
 import { RequestPages } from "./listed_requests.ts";
 import { SessionRowPages } from "./session_rows.ts";
-import { generationDays, generationTable, openForReading } from "./schema.ts";
-
-/** Identities read at once when all of them are walked. */
-const keysPerPage = 2000;
+import { openForReading } from "./schema.ts";
 
 /** One line of a request in a part. */
 export interface RequestLine {
@@ -58,7 +55,7 @@ export class Catalog implements CatalogReader, SessionReader {
   readonly #entity: StatementSync;
   readonly #partsBelow: StatementSync;
   readonly #session: StatementSync;
-  #identity: StatementSync | undefined;
+  #identities: IdentityReader | undefined;
   #isStale = true;
   #hasReplayedRows = false;
 
@@ -108,15 +105,8 @@ export class Catalog implements CatalogReader, SessionReader {
   }
 
   /** Every identity that was flushed, youngest day first; read page by page. */
-  *identityKeys(): Generator<string, void, undefined> {
-    for (const day of generationDays(this.#database)) {
-      for (let after = 0;;) {
-        const page = this.#pageOfKeys(day, after);
-        for (const { key } of page) yield key;
-        if (page.length < keysPerPage) break;
-        after = page[page.length - 1].id;
-      }
-    }
+  identityKeys(): Generator<string, void, undefined> {
+    return new IdentityReader(this.#database).keys();
   }
 
   /** The reply kept for an Idempotency-Key with its scope. */
@@ -222,31 +212,16 @@ export class Catalog implements CatalogReader, SessionReader {
     this.#database.close();
   }
 
-  #pageOfKeys(day: string, after: number): KeyRow[] {
-    // The day may have been dropped since the page before.
-    if (!generationDays(this.#database).includes(day)) return [];
-    const page = `SELECT rowid AS id, key FROM ${
-      generationTable(day)
-    } WHERE rowid > ? ORDER BY rowid LIMIT ?`;
-    return this.#database.prepare(page).all(after, keysPerPage) as unknown as KeyRow[];
-  }
-
   /** Prepares what depends on which tables there are. Stays stale when that fails. */
   #look(): void {
-    const days = generationDays(this.#database);
-    this.#identity = days.length === 0 ? undefined : this.#database.prepare(
-      days.map((day) =>
-        `SELECT device_id, session_id FROM ${generationTable(day)} WHERE hash = ?1 AND key = ?2`
-      ).join(" UNION ALL ") + " LIMIT 1",
-    );
+    this.#identities = new IdentityReader(this.#database);
     this.#hasReplayedRows = this.#database.prepare("SELECT 1 FROM replayed_rows LIMIT 1").get() !== undefined;
     this.#isStale = false;
   }
 
   #findIdentity(key: string): IdentityMemo | undefined {
     if (this.#isStale) this.#look();
-    const row = this.#identity?.get(crc32(key), key) as unknown as MemoRow | undefined;
-    return row && { deviceId: row.device_id, sessionId: row.session_id };
+    return this.#identities?.find(key);
   }
 }
 
@@ -254,16 +229,6 @@ export class Catalog implements CatalogReader, SessionReader {
 export function rowDigest(line: Uint8Array): Uint8Array {
   const end = line.at(-1) === 0x0a ? line.length - 1 : line.length;
   return createHash("sha256").update(line.subarray(0, end)).digest().subarray(0, 16);
-}
-
-interface MemoRow {
-  device_id: string;
-  session_id: string;
-}
-
-interface KeyRow {
-  id: number;
-  key: string;
 }
 
 interface SessionRow {

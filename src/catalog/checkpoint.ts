@@ -5,16 +5,13 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import { dayOf, type IdentityMemo, type KeptReply } from "../base/record.ts";
 import type { PartInfo, SessionSnapshot } from "../index/plan.ts";
 import type { RequestLine } from "./catalog.ts";
 import { type ListedValues, RequestLister } from "./listed_requests.ts";
+import { dropIdentities, identityDays, IdentityWriter } from "./identities.ts";
 import { addSessionRow, type NewSessionRow } from "./session_rows.ts";
-import { createGeneration, generationDays, generationTable, openForWriting } from "./schema.ts";
-
-/** Identities are inserted so many at a time: half the cost of one by one (measured). */
-const identityChunk = 100;
+import { openForWriting } from "./schema.ts";
 
 /** A part with what the catalog alone needs to know of it. */
 export interface ListedPart extends PartInfo {
@@ -46,10 +43,7 @@ export class CheckpointWriter {
   readonly #statements = new Map<string, StatementSync>();
   readonly #requests: RequestLister;
   readonly #addSessionRow: (part: number, row: NewSessionRow) => void;
-  #identities: (string | number)[] = [];
-  #generation = "";
-  /** Prepared once in a transaction, because the day's table may be made in it. */
-  #insertIdentities: StatementSync | undefined;
+  readonly #identities: IdentityWriter;
 
   /**
    * @param path Of the SQLite file; made when there is none.
@@ -60,14 +54,14 @@ export class CheckpointWriter {
     this.#database = openForWriting(path);
     if (isDraft) this.#database.exec("PRAGMA synchronous = OFF");
     this.#requests = new RequestLister(this.#database);
+    this.#identities = new IdentityWriter(this.#database);
     this.#addSessionRow = addSessionRow(this.#database);
   }
 
   /** Begins a transaction. @param now Wall clock, ms since the epoch: names the table of its identities. */
   begin(now: number): void {
     this.#database.exec("BEGIN IMMEDIATE");
-    this.#generation = dayOf(now);
-    this.#insertIdentities = undefined;
+    this.#identities.begin(dayOf(now));
   }
 
   /** The first number of a part that this checkpoint has not given yet. */
@@ -147,10 +141,9 @@ export class CheckpointWriter {
     return rows as unknown as EarlierPlace[];
   }
 
-  /** Remembers an identity. It goes to the day's table when enough of them wait, at the latest at the commit. */
+  /** Remembers an identity. */
   addIdentity(key: string, memo: IdentityMemo): void {
-    this.#identities.push(crc32(key), key, memo.deviceId, memo.sessionId);
-    if (this.#identities.length >= identityChunk * 4) this.#writeIdentities();
+    this.#identities.add(key, memo);
   }
 
   /** Keeps a reply; of two with one key, the later. */
@@ -212,7 +205,7 @@ export class CheckpointWriter {
 
   /** Commits what was added, leaving the checkpoint where it is. */
   commitAsIs(): void {
-    this.#writeIdentities();
+    this.#identities.finish();
     this.#database.exec("COMMIT");
   }
 
@@ -223,7 +216,7 @@ export class CheckpointWriter {
 
   /** Forgets the open transaction, if there is one. */
   rollback(): void {
-    this.#identities.length = 0;
+    this.#identities.forget();
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
 
@@ -265,8 +258,8 @@ export class CheckpointWriter {
 
   /** Forgets the identities first seen on days before this one. Returns how many days. */
   forgetIdentities(firstDayKept: string): number {
-    const days = generationDays(this.#database).filter((day) => day < firstDayKept);
-    for (const day of days) this.#database.exec(`DROP TABLE ${generationTable(day)}`);
+    const days = identityDays(this.#database).filter((day) => day < firstDayKept);
+    for (const day of days) dropIdentities(this.#database, day);
     return days.length;
   }
 
@@ -278,21 +271,6 @@ export class CheckpointWriter {
   close(): void {
     this.rollback();
     this.#database.close();
-  }
-
-  #writeIdentities(): void {
-    const values = this.#identities;
-    const count = values.length / 4;
-    if (count === 0) return;
-    if (this.#insertIdentities === undefined) {
-      createGeneration(this.#database, this.#generation);
-      this.#insertIdentities = this.#database.prepare(insertSql(this.#generation, identityChunk));
-    }
-    const statement = count === identityChunk
-      ? this.#insertIdentities
-      : this.#database.prepare(insertSql(this.#generation, count));
-    statement.run(...values);
-    values.length = 0;
   }
 
   #setMeta(name: string, value: string | number): void {
@@ -338,8 +316,4 @@ export interface AgedPart {
   readonly bytes: number;
   /** Wall clock, ms since the epoch. */
   readonly writtenAt: number;
-}
-
-function insertSql(day: string, count: number): string {
-  return `INSERT INTO ${generationTable(day)} VALUES ${Array(count).fill("(?, ?, ?, ?)").join(", ")}`;
 }

@@ -19,7 +19,7 @@ const applicationId = 0x57656972;
  * - `session_rows.offset` counts uncompressed bytes from the start of the part.
  * - `entities` holds profiles and groups, each by the key that `src/index/entity_row.ts` gives it, as JSON.
  * - `sessions` holds the state of sessions, each with the last frame of the journal that is in it.
- * - Identities lie in one table a day, `identities_20261120`, so that forgetting a day is one DROP TABLE.
+ * - Tables of identities come and go with the days, see `identities.ts`.
  */
 const migrations = [
   `
@@ -192,32 +192,6 @@ export function checkWhole(path: string): void {
   } finally {
     database.close();
   }
-}
-
-/** Name of the table that holds the identities first seen on this day (`YYYY-MM-DD`). */
-export function generationTable(day: string): string {
-  return `identities_${day.replaceAll("-", "")}`;
-}
-
-/** The days that have a table of identities, youngest first. */
-export function generationDays(database: DatabaseSync): string[] {
-  const names = database.prepare(
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identities_[0-9]*' ORDER BY name DESC",
-  ).all() as unknown as { name: string }[];
-  return names.map(({ name }) => `${name.slice(11, 15)}-${name.slice(15, 17)}-${name.slice(17, 19)}`);
-}
-
-/** Makes the table of a day's identities, if there is none. */
-export function createGeneration(database: DatabaseSync, day: string): void {
-  const table = generationTable(day);
-  // Keys arrive in no order. A B-tree of whole keys would rewrite a page for nearly every one of them (measured:
-  // 14 us a key at 800,000 keys, against 3 us so); here rows are appended, and only the small index is in order.
-  database.exec(`
-    CREATE TABLE IF NOT EXISTS ${table} (
-      hash INTEGER NOT NULL, key TEXT NOT NULL, device_id TEXT NOT NULL, session_id TEXT NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS ${table}_by_hash ON ${table} (hash);
-  `);
 }
 
 function open(path: string, readOnly: boolean): DatabaseSync {

@@ -180,3 +180,29 @@ Deno.test("openForWriting() refuses what is no catalog, and says which", async (
   assertThrows(() => new Catalog(`${dir.path}/missing`), CatalogError);
   assertEquals(reasonOf(`${dir.path}/no/folder`), "unreadable");
 });
+
+Deno.test("identities that share a CRC-32, a chunk or a day are told apart, and a day is forgotten as a whole", async () => {
+  await using rooms = await openBoth();
+  const { writer, catalog } = rooms;
+  const days = [Date.UTC(2026, 10, 19), Date.UTC(2026, 10, 20)];
+  // "plumless" and "buckeroo" have one CRC-32.
+  const keys = ["plumless", "buckeroo", ...Array.from({ length: 1_000 }, (_, i) => `key ${i}`)];
+  for (const [day, now] of days.entries()) {
+    writer.begin(now);
+    for (const key of keys.filter((_, i) => i % 2 === day)) {
+      writer.addIdentity(key, { deviceId: `d ${key}`, sessionId: `s ${day}` });
+    }
+    writer.commit({ checkpoint: day + 2, flushId: String(day) });
+  }
+  catalog.refresh();
+  for (const [i, key] of keys.entries()) {
+    assertEquals(catalog.identity(key), { deviceId: `d ${key}`, sessionId: `s ${i % 2}` });
+  }
+  assertEquals(catalog.identity("key 1000"), undefined);
+  assertEquals([...catalog.identityKeys()].sort(), keys.toSorted());
+  writer.begin(days[1]);
+  assertEquals(writer.forgetIdentities("2026-11-20"), 1);
+  writer.commitAsIs();
+  catalog.refresh();
+  assertEquals([catalog.identity("plumless"), catalog.identity("buckeroo")?.sessionId], [undefined, "s 1"]);
+});

@@ -53,6 +53,7 @@ Deno.test("partFolders names every folder of parts, and none of users' files", (
       "profiles",
       "recordings",
       "replays",
+      "runs",
       "sessions",
       "traces",
       "visits",
