@@ -163,3 +163,26 @@ Deno.test("Concurrent steps all count, over flushes and kills, and a rebuild of 
   assertEquals(await propertiesOf(daemon), { n: acknowledged + 1 });
   assertEquals((await read(daemon, "profiles", "u"))?.version, acknowledged + 1);
 });
+
+Deno.test("A flush that is cut off after its files were named counts nothing twice, even where the catalog is lost", async () => {
+  for (const isLost of [false, true]) {
+    await using scratch = await tempDir();
+    const dataDir = `${scratch.path}/data`;
+    const config = { flush: { interval_ms: 3_600_000 } };
+    await using daemon = await startDaemon({ dataDir, config });
+    await postBatch(daemon, [step("increment", "n", 1), step("increment", "n", 1)]);
+    await flush(daemon);
+    await daemon.restart({ config, env: { WEIR_FAULTS: "flush.renamed:pause" } });
+    await postBatch(daemon, [step("increment", "n", 1), step("increment", "m", 5)]);
+    send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" }).catch(() => undefined);
+    await daemon.waitForLog("fault point reached: flush.renamed");
+    await daemon.kill9();
+    if (isLost) await Deno.remove(`${dataDir}/catalog.sqlite`);
+    await daemon.restart({ config });
+    assertEquals(await propertiesOf(daemon), { n: 3, m: 5 }, `lost: ${isLost}`);
+    await postOne(daemon, step("increment", "n", 1));
+    await flush(daemon);
+    assertEquals(await propertiesOf(daemon), { n: 4, m: 5 }, `lost: ${isLost}`);
+    assertEquals((await readRows(dataDir, "operations")).length, 5);
+  }
+});
