@@ -326,7 +326,9 @@ Deno.test("A session is known after its catalog is lost", async () => {
   const open = (await postOne(daemon, event("open"))).json as Row;
   await flush(daemon);
   await daemon.kill9();
-  for (const end of ["", "-wal", "-shm"]) await Deno.remove(`${daemon.dataDir}/catalog.sqlite${end}`).catch(() => {});
+  for (const end of ["", "-wal", "-shm"]) {
+    await Deno.remove(`${daemon.dataDir}/catalog.sqlite${end}`).catch(() => {});
+  }
   await daemon.restart();
   await postBatch(daemon, [at(time + minute), event("after")]);
   const { sessions, starts } = await untilEnded(daemon, 2);

@@ -67,12 +67,10 @@ class Ledger {
 async function storedBy(
   daemons: Daemon[],
 ): Promise<{ events: Row[]; starts: Row[]; ends: Row[]; sessions: Row[] }> {
-  const all: Row[] = [], sessions: Row[] = [];
-  for (const daemon of daemons) {
-    await flush(daemon);
-    all.push(...await readAllRows(daemon.dataDir, "events"));
-    sessions.push(...await readAllRows(daemon.dataDir, "sessions"));
-  }
+  for (const daemon of daemons) await flush(daemon);
+  const read = async (folder: string): Promise<Row[]> =>
+    (await Promise.all(daemons.map((daemon) => readAllRows(daemon.dataDir, folder)))).flat();
+  const [all, sessions] = [await read("events"), await read("sessions")];
   return {
     events: all.filter(({ name }) => name === "e"),
     starts: all.filter(({ name }) => name === "session_start"),
@@ -84,7 +82,7 @@ async function storedBy(
 /** Waits until all sessions of all events have ended. */
 async function untilEnded(daemons: Daemon[]): ReturnType<typeof storedBy> {
   let quiet = 0;
-  for (const deadline = performance.now() + 40_000;;) {
+  for (const deadline = performance.now() + 60_000;;) {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const found = await storedBy(daemons);
     const wanted = new Set(found.events.map(({ session_id }) => session_id));
