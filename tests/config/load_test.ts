@@ -186,7 +186,10 @@ Deno.test("loadConfig() leaves out rules whose setting was mistyped", () => {
 Deno.test("loadConfig() warns of what is allowed and hardly meant", () => {
   const { config, warnings } = loadText("limits:\n  max_in_flight_bytes: 15MiB\n");
   assertEquals(config.limits.max_in_flight_bytes, 15 * 1024 * 1024);
-  assertEquals(warnings.map(({ line, col, path }) => [line, col, path]), [[2, 24, "backend.max_body_bytes"]]);
+  assertEquals(warnings.map(({ line, col, path }) => [line, col, path]), [
+    [2, 24, "backend.max_body_bytes"],
+    [2, 24, "trace_files.max_body_bytes"],
+  ]);
 });
 
 Deno.test("loadConfig() refuses what is not UTF-8, or too large", () => {

@@ -18,6 +18,8 @@ function otherValue(path: string, kind: string): string {
     "data_dir": "/x",
     "durability": "write",
     "flush.compression": "zstd",
+    "trace_files.root": "files/x",
+    "trace_files.names": "basename",
     "redis.url": "redis://h",
     "redis.on_outage": "reject",
     "log.level": "debug",
