@@ -117,7 +117,7 @@ export const errorTable = {
     502,
     "warn",
     true,
-    "The server of a tRPC route is not to be reached, or its reply is cut: is it running at trpc.routes[].upstream?",
+    "The server of a tRPC route cannot be reached, or its reply is cut: see that it runs at trpc.routes[].upstream.",
   ),
   upstream_timeout: row(
     504,

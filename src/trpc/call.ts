@@ -20,7 +20,9 @@ export interface TrpcCall {
  * @param search The query as sent, with or without its question mark.
  */
 export function readCall(path: string, search: string, { version }: { version: TrpcVersion }): TrpcCall {
-  const isBatch = search.includes("batch") && isBatchQuery(new URLSearchParams(search), version);
+  // A name may be escaped; without either, there is nothing to find.
+  const mayBatch = search.includes("batch") || search.includes("%");
+  const isBatch = mayBatch && isBatchQuery(new URLSearchParams(search), version);
   const name = decoded(trimSlashes(path));
   return { paths: isBatch ? name.split(",") : [name], isBatch };
 }

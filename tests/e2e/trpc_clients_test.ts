@@ -71,7 +71,7 @@ async function openHouse(): Promise<House> {
   const recording = new Map<string, TrpcUpstream>();
   const actions: unknown[] = [];
   const routes: unknown[] = [];
-  const rules = { onAction: (done: unknown): number => actions.push(done) };
+  const rules = { onAction: (done: unknown): void => void actions.push(done) };
   for (const kind of serverKinds) {
     const bare = stack.use(startFetchServer(kind));
     const bareExpress = stack.use(await startExpressServer(kind));

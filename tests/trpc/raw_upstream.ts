@@ -24,12 +24,6 @@ export function startRawUpstream(script: (peer: RawPeer, connection: number) => 
   const open = new Set<Deno.TcpConn>();
   const running: Promise<void>[] = [];
   let connections = 0;
-  const accepting = (async (): Promise<void> => {
-    for await (const socket of listener) {
-      open.add(socket);
-      running.push(serve(socket, connections++).catch(() => undefined));
-    }
-  })();
   const serve = async (socket: Deno.TcpConn, number: number): Promise<void> => {
     let pending = "";
     const buffer = new Uint8Array(64 * 1024);
@@ -58,6 +52,12 @@ export function startRawUpstream(script: (peer: RawPeer, connection: number) => 
     };
     await script(peer, number);
   };
+  const accepting = (async (): Promise<void> => {
+    for await (const socket of listener) {
+      open.add(socket);
+      running.push(serve(socket, connections++).catch(() => undefined));
+    }
+  })();
   return {
     origin: `http://127.0.0.1:${listener.addr.port}`,
     get connections() {

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-function-return-type -- plain JavaScript, so that Node runs it, has no types
 // What a program with a real tRPC client does, the same for every version, link and server. Runs under Deno and Node;
 // the libraries are handed in.
 

@@ -20,7 +20,7 @@ import {
   normalizeExpress,
   normalizeFetch,
 } from "../../src/trpc/mod.ts";
-import type { Transformer, TrpcRules, TrpcVersion } from "../../src/trpc/mod.ts";
+import type { Transformer, TrpcMiddlewareOptions, TrpcVersion } from "../../src/trpc/mod.ts";
 
 /** Which server. */
 export interface ServerKind {
@@ -64,7 +64,7 @@ export interface TrpcUpstream extends AsyncDisposable {
 /** What stands in front of the adapter. */
 export interface FrontOptions {
   /** Puts the middleware of `weir/trpc` in front of it, with these rules. @default none */
-  readonly rules?: TrpcRules & { maxBodyBytes?: number; maxCalls?: number };
+  readonly rules?: TrpcMiddlewareOptions;
   /** Express only: lets express.json() run first. @default false */
   readonly parserFirst?: boolean;
 }
