@@ -128,3 +128,32 @@ Deno.test("GET /track/device-id names the device and its live session", async ()
     assertEquals([refused, code], [400, "validation"]);
   }
 });
+
+Deno.test("A reload takes another geo file, and keeps the one before where it cannot be read", async () => {
+  await using dir = await tempDir();
+  const config = `${dir.path}/weir.yaml`;
+  const use = (name: string): Promise<void> =>
+    Deno.writeTextFile(config, `track:\n  geo_database: ${dir.path}/${name}\n`);
+  await Deno.writeFile(`${dir.path}/first.mmdb`, file);
+  await Deno.writeFile(
+    `${dir.path}/second.mmdb`,
+    mmdbFile({ "203.0.113.0/24": { country: { iso_code: "FR" } } }),
+  );
+  await use("first.mmdb");
+  await using daemon = await startDaemon({ args: ["--config", config] });
+  const countryOf = async (name: string): Promise<unknown> => {
+    await postBatch(daemon, [event(name)], browser);
+    return (await placesOf(daemon, name)).map((place) => (place as unknown[])[0]);
+  };
+  assertEquals(await countryOf("one"), ["DE"]);
+  await use("missing.mmdb");
+  daemon.signal("SIGHUP");
+  await daemon.waitForLog("The geo file cannot be read; the one before stays in use");
+  assertEquals(await countryOf("two"), ["DE"]);
+  await use("second.mmdb");
+  daemon.signal("SIGHUP");
+  for (let tries = 0;; tries++) {
+    if ((await countryOf(`try ${tries}`) as unknown[])[0] === "FR") break;
+    assert(tries < 100, "the second file is not used");
+  }
+});

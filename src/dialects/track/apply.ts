@@ -15,12 +15,13 @@ import type { Bot } from "./bots.ts";
 import { writeCommonBatch } from "./common_batch.ts";
 import { maxCommonDepth } from "./row_reader.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
+import { insertIdOf } from "./insert_id.ts";
 import { guardProblem } from "./guards.ts";
 import { holdsStep } from "../../index/step.ts";
 import { tallyColumns } from "../../sessions/session_fold.ts";
 import { UnknownSession } from "../../sessions/live_sessions.ts";
 import type { Session } from "../../sessions/session.ts";
-import { readLine } from "../../sessions/session_rows.ts";
+import { readColumns } from "../../sessions/session_rows.ts";
 import type { SharedSessions } from "../../sessions/shared_sessions.ts";
 import { WindowQuestions } from "../../sessions/window_questions.ts";
 import { writeBot, writeRow } from "./rows.ts";
@@ -350,7 +351,7 @@ interface Taking {
 /** Counts an event for its session, by what was written of it. */
 function tallyRecord(unit: Unit, record: number, of: { session: Session; inbound: Inbound }): void {
   const line = unit.writer.view(unit.starts[record], unit.end(record) - 1);
-  tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readLine(line).columns);
+  tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readColumns(line));
 }
 
 /** What the schema has against a row; undefined when it fits. */
@@ -382,21 +383,6 @@ function whereabouts(
   });
   if (row.type !== "replay" || row.payload.sessionId === undefined) return located;
   return { ...located, where: { deviceId: located.where.deviceId, sessionId: row.payload.sessionId } };
-}
-
-function insertIdOf(row: TrackRow, properties: Record<string, unknown>): string | undefined {
-  const onPayload = row.type === "track" ? row.payload.insertId ?? row.payload.messageId : undefined;
-  return row.insertId ?? onPayload ?? fitInsertId(properties.__insertId) ??
-    fitInsertId(properties.$insert_id) ??
-    row.messageId;
-}
-
-/** Among properties anything may stand; what is not fit to be an id is none. */
-function fitInsertId(sent: unknown): string | undefined {
-  if (typeof sent === "number") {
-    return Number.isInteger(sent) && !Number.isSafeInteger(sent) ? undefined : String(sent);
-  }
-  return typeof sent === "string" && sent !== "" && sent.length <= 256 ? sent : undefined;
 }
 
 function revenueProblem(row: TrackRow, properties: Record<string, unknown>): string | undefined {
