@@ -5,6 +5,14 @@
 
 import type { StoredTestEvent } from "../base/test_runs.ts";
 import {
+  countSteps,
+  describeStep,
+  describeSuite,
+  describeTest,
+  earliest,
+  timeBetween,
+} from "./run_describe.ts";
+import {
   attachment,
   duration,
   type Fields,
@@ -13,23 +21,14 @@ import {
   list,
   metadata,
   status,
-  suiteType,
   text,
   texts,
   timestamp,
 } from "./run_fields.ts";
-import type {
-  RunAttempt,
-  RunCounts,
-  RunExecution,
-  RunModel,
-  RunOutput,
-  RunStatus,
-  RunStep,
-  RunSuite,
-} from "./run_model.ts";
+import { type ExecutionState, RunExecutions } from "./run_executions.ts";
+import type { RunCounts, RunModel, RunOutput, RunSuite } from "./run_model.ts";
 import { SeqGaps } from "./seq_gaps.ts";
-import { isBad, TestState } from "./run_tests.ts";
+import { TestState } from "./run_tests.ts";
 
 /** How much of a run the model holds. */
 export interface FoldLimits {
@@ -37,14 +36,6 @@ export interface FoldLimits {
   readonly maxNodes?: number;
   /** Pieces of output, orphans and gaps that are shown each; all are counted. @default 100 */
   readonly maxShown?: number;
-}
-
-interface ExecutionState {
-  readonly execution: RunExecution;
-  /** Did its sender name it? */
-  readonly isNamed: boolean;
-  hasStarted: boolean;
-  hasEnded: boolean;
 }
 
 interface SuiteState {
@@ -61,7 +52,7 @@ export class RunFold {
   readonly #runId: string;
   readonly #maxNodes: number;
   readonly #maxShown: number;
-  readonly #executions: ExecutionState[] = [];
+  readonly #executions = new RunExecutions();
   readonly #suites = new Map<string, SuiteState>();
   readonly #tests = new Map<string, { state: TestState; execution: ExecutionState }>();
   readonly #gaps: SeqGaps;
@@ -121,14 +112,14 @@ export class RunFold {
     }
     this.#placeTests();
     this.#placeSuites();
-    const executions = this.#executions.map(({ execution }) => execution);
-    const ended = this.#endOf(executions);
+    const executions = this.#executions.states.map(({ execution }) => execution);
+    const ended = this.#executions.endedAt;
     const { gaps, missing } = this.#gaps.finish();
     const started = earliest(executions.map(({ started_at }) => started_at));
     return {
       run_id: this.#runId,
       name: this.#name,
-      status: this.#status(),
+      status: this.#executions.status,
       started_at: started,
       ended_at: ended,
       duration_ms: started === null || ended === null ? null : Date.parse(ended) - Date.parse(started),
@@ -140,7 +131,7 @@ export class RunFold {
         gaps,
         orphans: this.#orphans,
         orphan_count: this.#orphanCount,
-        truncated: this.#truncated,
+        truncated: this.#truncated + this.#executions.truncated,
       },
       metadata: this.#metadata,
       executions,
@@ -150,7 +141,7 @@ export class RunFold {
   }
 
   #startRun(data: Fields, event: StoredTestEvent): void {
-    const state = this.#startingExecution(executionIdOf(data, event));
+    const state = this.#executions.starting(executionIdOf(data, event));
     const { execution } = state;
     state.hasStarted = true;
     execution.started_at ??= event.time;
@@ -163,7 +154,7 @@ export class RunFold {
   }
 
   #endRun(data: Fields, event: StoredTestEvent): void {
-    const state = this.#endingExecution(executionIdOf(data, event));
+    const state = this.#executions.ending(executionIdOf(data, event));
     const { execution } = state;
     if (!state.hasStarted) this.#orphan("run.end", execution.id, event.id, "its run.start never came");
     state.hasEnded = true;
@@ -197,11 +188,11 @@ export class RunFold {
     if (test === undefined) return;
     test.test.suite_id ||= suiteId;
     test.planned = status(fields.status) ?? "NOT_RUN";
-    describeTest(test, fields);
+    describeTest(test.test, fields);
   }
 
   #addSuite(fields: Fields, event: StoredTestEvent): void {
-    const known = this.#suite(text(fields.id), this.#executionOf(executionIdOf(fields, event)));
+    const known = this.#suite(text(fields.id), this.#executions.of(executionIdOf(fields, event)));
     if (known === undefined) return;
     known.parentId ||= text(fields.parentSuiteId);
     describeSuite(known.suite, fields);
@@ -212,7 +203,7 @@ export class RunFold {
   #beginTest(fields: Fields, event: StoredTestEvent): void {
     const test = this.#testOf(text(fields.id), fields, event);
     if (test === undefined) return;
-    describeTest(test, fields);
+    describeTest(test.test, fields);
     const attempt = this.#counted(test, () => test.begin(integer(fields.retryIndex)));
     attempt.status = "RUNNING";
     attempt.started_at = timestamp(fields.startTime) ?? event.time;
@@ -222,7 +213,7 @@ export class RunFold {
     const id = text(fields.id);
     const test = this.#testOf(id, fields, event);
     if (test === undefined) return;
-    describeTest(test, fields);
+    describeTest(test.test, fields);
     const { attempt, hasBegun } = this.#counted(test, () => test.end(integer(fields.retryIndex)));
     if (!hasBegun) this.#orphan("test.end", id, event.id, "its test.begin never came");
     attempt.status = status(fields.status) ?? "UNKNOWN";
@@ -284,40 +275,6 @@ export class RunFold {
     if (target.length < this.#maxShown) target.push(piece);
   }
 
-  /** The execution that begins: of those without a name each begin is another one. */
-  #startingExecution(id: string): ExecutionState {
-    if (id !== "") return this.#executionOf(id);
-    const implied = this.#executions.find(({ isNamed, hasStarted }) => !isNamed && !hasStarted);
-    return implied ?? this.#newExecution("");
-  }
-
-  /** The execution that ends: of those without a name the oldest that runs. */
-  #endingExecution(id: string): ExecutionState {
-    if (id !== "") return this.#executionOf(id);
-    const open = this.#executions.find(({ isNamed, hasEnded }) => !isNamed && !hasEnded);
-    return open ?? this.#newExecution("");
-  }
-
-  #executionOf(id: string): ExecutionState {
-    const known = id === ""
-      ? this.#executions.find(({ isNamed }) => !isNamed)
-      : this.#executions.find(({ isNamed, execution }) => isNamed && execution.id === id);
-    return known ?? this.#newExecution(id);
-  }
-
-  #newExecution(id: string): ExecutionState {
-    const number = this.#executions.filter(({ isNamed }) => !isNamed).length + 1;
-    const execution: RunExecution = {
-      id: id || `#${number}`,
-      ...{ status: "RUNNING", started_at: null, ended_at: null, duration_ms: null, total_tests: 0 },
-      ...{ suites: [], tests: [] },
-    };
-    const state = { execution, isNamed: id !== "", hasStarted: false, hasEnded: false };
-    if (this.#executions.length < maxExecutions) this.#executions.push(state);
-    else this.#truncated++;
-    return state;
-  }
-
   #suite(id: string, execution: ExecutionState): SuiteState | undefined {
     const key = keyOf(execution, id);
     const known = this.#suites.get(key);
@@ -342,7 +299,7 @@ export class RunFold {
   }
 
   #testOf(id: string, fields: Fields, event: StoredTestEvent): TestState | undefined {
-    return this.#test(id, this.#executionOf(executionIdOf(fields, event)));
+    return this.#test(id, this.#executions.of(executionIdOf(fields, event)));
   }
 
   /** Attempts that come into being count as well; there are few, so that they are not held back. */
@@ -399,20 +356,6 @@ export class RunFold {
     return depth;
   }
 
-  #status(): RunStatus {
-    const states = this.#executions.filter(({ hasStarted, hasEnded }) => hasStarted || hasEnded);
-    if (states.length === 0 || states.some(({ hasEnded }) => !hasEnded)) return "RUNNING";
-    const found = states.map(({ execution }) => execution.status);
-    if (found.includes("FAILED")) return "FAILED";
-    return found.find(isBad) ?? (found.includes("PASSED") ? "PASSED" : found[0]);
-  }
-
-  #endOf(executions: readonly RunExecution[]): string | null {
-    if (this.#status() === "RUNNING") return null;
-    const ends = executions.map(({ ended_at }) => ended_at).filter((end) => end !== null);
-    return ends.length === 0 ? null : ends.reduce((a, b) => a > b ? a : b);
-  }
-
   #counts(): RunCounts {
     const counts: RunCounts = {
       ...{ tests: 0, passed: 0, failed: 0, flaky: 0, skipped: 0, running: 0, not_run: 0 },
@@ -434,9 +377,6 @@ export class RunFold {
   }
 }
 
-/** A run with more of them is none. */
-const maxExecutions = 1_000;
-
 /** Executions without a name share their tests: only their begins and ends are told apart. */
 function keyOf({ isNamed, execution }: ExecutionState, id: string): string {
   return `${isNamed ? execution.id : ""}\n${id}`;
@@ -444,46 +384,4 @@ function keyOf({ isNamed, execution }: ExecutionState, id: string): string {
 
 function executionIdOf(fields: Fields, event: StoredTestEvent): string {
   return text(fields.executionId) || event.execution_id || "";
-}
-
-function describeSuite(suite: RunSuite, fields: Fields): void {
-  suite.name = text(fields.name) || suite.name;
-  suite.project = text(fields.project) || suite.project;
-  suite.location = text(fields.location) || suite.location;
-  if (fields.type !== undefined) suite.type = suiteType(fields.type);
-  suite.status = status(fields.status) ?? suite.status;
-  suite.started_at = timestamp(fields.startTime) ?? suite.started_at;
-  suite.ended_at = timestamp(fields.endTime) ?? suite.ended_at;
-  suite.duration_ms = duration(fields.duration) ?? suite.duration_ms;
-}
-
-function describeTest({ test }: TestState, fields: Fields): void {
-  test.name = text(fields.name) || test.name;
-  test.suite_id = text(fields.testSuiteId) || test.suite_id;
-  test.location = text(fields.location) || test.location;
-  const tags = texts(fields.tags);
-  if (tags.length > 0) test.tags = tags.slice(0, 100);
-}
-
-function describeStep(step: RunStep, fields: Fields): void {
-  step.title = text(fields.title) || step.title;
-  // Senders of the original put the category among the metadata.
-  step.category = text(fields.category) || text(fieldsOf(fields.metadata).category) || text(fields.type) ||
-    step.category;
-  step.parent_step_id = text(fields.parentStepId) || step.parent_step_id;
-  step.error = text(fields.error) || texts(fields.errors)[0] || step.error;
-}
-
-function countSteps({ steps }: Pick<RunAttempt | RunStep, "steps">): number {
-  return steps.reduce((sum, step) => sum + 1 + countSteps(step), 0);
-}
-
-function timeBetween(of: { started_at: string | null; ended_at: string | null }): number | null {
-  if (of.started_at === null || of.ended_at === null) return null;
-  return Math.max(0, Date.parse(of.ended_at) - Date.parse(of.started_at));
-}
-
-function earliest(times: readonly (string | null)[]): string | null {
-  const known = times.filter((time) => time !== null);
-  return known.length === 0 ? null : known.reduce((a, b) => a < b ? a : b);
 }

@@ -54,6 +54,12 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
       max_file_age_ms: 0,
     },
     trpc: { routes: [] },
+    test_events: {
+      max_batch_rows: 2000,
+      max_batch_bytes: 10 * miB,
+      max_message_bytes: 16 * miB,
+      max_feeds: 100,
+    },
     sessions: { timeout_ms: 1_800_000, backlog_close_ms: 300_000, max_open: 200_000 },
     redis: { url: "", prefix: "weir", on_outage: "continue" },
     disk: { min_free_bytes: 64 * miB },
