@@ -82,7 +82,8 @@ export class Reaper {
     const { book, clock, maxOpen } = this.#options;
     let ended = 0;
     while (!this.#stopped) {
-      const excess = book.count - maxOpen();
+      // Of those in memory, some wait for a flush, and some were begun by requests that came to nothing.
+      const excess = Math.max(book.openCount - maxOpen(), book.count - 2 * maxOpen());
       const due = book.wheel.take(clock.now(), sessionsPerUnit);
       const early = due.length === 0 && excess > 0
         ? book.wheel.takeFirst(Math.min(excess, sessionsPerUnit))

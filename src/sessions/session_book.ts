@@ -16,7 +16,7 @@ import { DueWheel } from "./due_wheel.ts";
 import { Session, type SessionName } from "./session.ts";
 import { type Columns, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
-import { readLine, startLeadMs, writeStart } from "./session_rows.ts";
+import { readColumns, readLine, startLeadMs, writeStart } from "./session_rows.ts";
 
 /** What may change while it runs. */
 export interface SessionSettings {
@@ -96,6 +96,7 @@ export class SessionBook implements SessionKeeper {
   readonly #endings = new Map<Unit, readonly Ending[]>();
   #changed = new Set<Session>();
   #inFlush: Set<Session> | undefined;
+  #openCount = 0;
 
   constructor(options: SessionBookOptions) {
     this.#options = options;
@@ -110,6 +111,11 @@ export class SessionBook implements SessionKeeper {
   /** How many sessions are in memory. */
   get count(): number {
     return this.#sessions.size;
+  }
+
+  /** How many of them are open. */
+  get openCount(): number {
+    return this.#openCount;
   }
 
   /** A session in memory or in the catalog; undefined when it never was, or was forgotten. */
@@ -181,7 +187,7 @@ export class SessionBook implements SessionKeeper {
     this.sharing?.storedIdentities(unit.identities);
     for (const { session, tally, starts } of this.#held.get(unit) ?? []) {
       session.pending--;
-      this.#fold(session, tally, (record) => readLine(lineOf(unit, record)).columns);
+      this.#fold(session, tally, columnsReader(unit));
       session.through = at;
       this.sharing?.stored(session);
       if (!starts) continue;
@@ -262,7 +268,7 @@ export class SessionBook implements SessionKeeper {
   /** Another daemon has written its end. */
   endElsewhere(session: Session, version: number): void {
     session.version = version;
-    session.isOpen = false;
+    this.#setOpen(session, false);
     this.#endLive(session);
     this.#changed.add(session);
   }
@@ -280,7 +286,8 @@ export class SessionBook implements SessionKeeper {
   }
 
   #end({ session, version, startT }: Ending, at: JournalPosition): void {
-    Object.assign(session, { version, startT, isClosing: false, isOpen: false, through: at });
+    Object.assign(session, { version, startT, isClosing: false, through: at });
+    this.#setOpen(session, false);
     this.#changed.add(session);
     this.#count("ended");
   }
@@ -293,11 +300,16 @@ export class SessionBook implements SessionKeeper {
     else if (session.referrer === "") session.referrer = fold.referrer;
     this.#changed.add(session);
     if (!session.isOpen && isFinite(fold.firstT)) {
-      session.isOpen = true;
+      this.#setOpen(session, true);
       this.#count(session.version > 0 ? "reopened" : "opened");
     }
     if (fold.profileId !== profileBefore) this.#nameProfile(session, profileBefore);
     this.#schedule(session);
+  }
+
+  #setOpen(session: Session, isOpen: boolean): void {
+    if (session.isOpen !== isOpen) this.#openCount += isOpen ? 1 : -1;
+    session.isOpen = isOpen;
   }
 
   #replayEvent(session: Session, columns: Columns): void {
@@ -351,6 +363,7 @@ export class SessionBook implements SessionKeeper {
   #add(session: Session): Session {
     this.#sessions.set(session.id, session);
     if (session.isOpen) {
+      this.#openCount++;
       this.#resumeLive(session);
       if (session.fold.profileId !== "") this.#nameProfile(session, "");
     }
@@ -382,6 +395,19 @@ export class SessionBook implements SessionKeeper {
 /** Of a project's device or profile. */
 function ownerKey(project: string, name: string): string {
   return `${project.length}:${project}${name}`;
+}
+
+/** Reads columns of records; the record read last is often asked for again. */
+function columnsReader(unit: Unit): (record: number) => Columns {
+  let last = -1;
+  let columns: Columns = {};
+  return (record) => {
+    if (record !== last) {
+      columns = readColumns(lineOf(unit, record));
+      last = record;
+    }
+    return columns;
+  };
 }
 
 function lineOf(unit: Unit, record: number): Uint8Array {

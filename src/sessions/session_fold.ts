@@ -104,7 +104,8 @@ export function foldTally(fold: SessionFold, tally: SessionTally, { timeoutMs, r
   fold.views += tally.views;
   fold.revenue += tally.revenue;
   if (tally.firstRecord < 0) return;
-  if (fold.columns === "") {
+  const isFirst = fold.columns === "";
+  if (isFirst) {
     const first = read(tally.firstRecord);
     // A blank where there is nothing: it was looked at.
     fold.columns = membersOf(first, deviceColumns) || " ";
@@ -114,7 +115,9 @@ export function foldTally(fold: SessionFold, tally: SessionTally, { timeoutMs, r
   if (tally.arrivedAt - tally.lastT <= timeoutMs) fold.liveT = Math.max(fold.liveT, tally.lastT);
   fold.receivedAt = Math.max(fold.receivedAt, tally.arrivedAt);
   foldPages(fold, tally, read);
-  if (fold.referrer === "") fold.referrer = referrerMembers(read(tally.firstRecord));
+  // Of several events, those that come first carry the session's referrer already; see `carryReferrer`.
+  const isAlone = tally.events + tally.views === 1;
+  if (fold.referrer === "" && (isFirst || isAlone)) fold.referrer = referrerMembers(read(tally.firstRecord));
   if (tally.profileRecord >= 0) {
     fold.profileId = text(read(tally.profileRecord).profile_id).slice(0, maxColumnCharacters);
     fold.profileAt = tally.arrivedAt;

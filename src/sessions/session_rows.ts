@@ -5,7 +5,6 @@
 
 import { Buffer } from "node:buffer";
 import { dayOf, rowPlace, type Unit } from "../base/record.ts";
-import { findMember } from "../parse/member.ts";
 import { rowId, type SessionName } from "./session.ts";
 import type { Columns, SessionFold } from "./session_fold.ts";
 
@@ -13,6 +12,8 @@ import type { Columns, SessionFold } from "./session_fold.ts";
 export const startLeadMs = 100;
 /** session_end stands so long after the last event. */
 const endLagMs = 1_000;
+
+const propertiesName = ',"properties":';
 
 /** Columns of the first event that are the start's own, or would count twice. */
 const notInStart = new Set([
@@ -38,17 +39,23 @@ export interface ReadLine {
   readonly properties: string;
 }
 
-/** Reads a stored event. */
+/** Reads a stored event. Its properties are its last member, and no other member holds an object. */
 export function readLine(line: Uint8Array): ReadLine {
   const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
-  const range = findMember(line, 0, line.length, "properties");
-  if (range === undefined) return { columns: JSON.parse(bytes.toString()) as Columns, properties: "{}" };
-  const head = bytes.toString("utf8", 0, range.start).replace(/,\s*"properties"\s*:\s*$/, "");
-  const tail = bytes.toString("utf8", range.end);
+  const at = bytes.indexOf(propertiesName);
+  if (at < 0) return { columns: JSON.parse(bytes.toString()) as Columns, properties: "{}" };
+  const end = bytes.lastIndexOf("}");
   return {
-    columns: JSON.parse(head + tail) as Columns,
-    properties: bytes.toString("utf8", range.start, range.end),
+    columns: JSON.parse(bytes.toString("utf8", 0, at) + "}") as Columns,
+    properties: bytes.toString("utf8", at + propertiesName.length, end),
   };
+}
+
+/** The columns of a stored event, but for its properties. */
+export function readColumns(line: Uint8Array): Columns {
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const at = bytes.indexOf(propertiesName);
+  return JSON.parse(at < 0 ? bytes.toString() : bytes.toString("utf8", 0, at) + "}") as Columns;
 }
 
 /** Adds the session_start that goes before this event: a copy of it, but for what is the event's own. */
