@@ -25,6 +25,7 @@ const catalog: CatalogReader = {
   reply: () => undefined,
   flushedBatches: () => undefined,
   flushedThrough: () => undefined,
+  entity: () => undefined,
   isReplayed: () => false,
 };
 

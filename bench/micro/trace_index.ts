@@ -28,6 +28,7 @@ const emptyCatalog: CatalogReader = {
   reply: () => undefined,
   flushedBatches: () => undefined,
   flushedThrough: () => undefined,
+  entity: () => undefined,
   isReplayed: () => false,
 };
 
