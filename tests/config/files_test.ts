@@ -50,7 +50,13 @@ Deno.test("the commented clients and apps of config/weir.yaml can be used", asyn
   const readFile = (): Uint8Array => new TextEncoder().encode(uncommented);
   const { config } = loadConfig({ args: { config: "x" }, env: secrets, readFile });
   assertEquals(config.auth.clients.map(({ project, secret }) => [project, secret]), [["shop", "a"]]);
-  assertEquals(config.auth.apps, [{ id: "checkout", secret: "b", enabled: true }]);
+  assertEquals(config.auth.apps, [{
+    id: "checkout",
+    secret: "b",
+    enabled: true,
+    sdk_token: "anything-that-pages-may-know",
+    capture: ["action", "net"],
+  }]);
 });
 
 Deno.test("the commented tRPC routes of config/weir.yaml can be used", async () => {

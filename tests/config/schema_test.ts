@@ -72,7 +72,7 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
 Deno.test("defaultConfig() gives a fresh object each time", () => {
   const used = defaultConfig();
   used.server.trusted_proxies.push("10.0.0.0/8");
-  used.auth.apps.push({ id: "a", enabled: true });
+  used.auth.apps.push({ id: "a", enabled: true, capture: [] });
   used.log.level = "debug";
   assertEquals(defaultConfig().server.trusted_proxies.length, 2);
   assertEquals(defaultConfig().auth.apps, []);
@@ -92,7 +92,7 @@ Deno.test("configSchema fills in what a client leaves out", () => {
     block_profile_ids: [],
     drop_events: [],
   });
-  assertEquals(auth.apps[0], { id: "a", enabled: true });
+  assertEquals(auth.apps[0], { id: "a", enabled: true, capture: ["action", "net"] });
 });
 
 Deno.test("configSchema holds each setting to its limits", () => {
