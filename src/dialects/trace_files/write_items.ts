@@ -44,18 +44,25 @@ export async function writeItems(
   const placed = await place(items, directoryOf, { store, found });
   const waiting = placed.values();
   const work = async (): Promise<void> => {
-    for (const { item, directory, bytes } of waiting) {
-      try {
-        await store.writer.write({ directory, name: item.fileName, bytes });
-      } catch (error) {
-        item.problem = writeError(error);
-      }
-    }
+    for (const file of waiting) await write(file, store);
   };
   await Promise.all(Array.from({ length: Math.min(maxAtOnce, placed.length) }, work));
+  // One that is too large for the disk filled it while the others were written, and has given its room back.
+  for (const file of placed) {
+    if (file.item.problem?.code === "storage_full") await write(file, store);
+  }
   await syncDirectories(placed, store);
   const byItem = new Map(placed.map((file) => [file.item, file]));
   return items.map((item) => written(item, byItem.get(item)));
+}
+
+async function write({ item, directory, bytes }: Placed, store: TraceFileStore): Promise<void> {
+  item.problem = undefined;
+  try {
+    await store.writer.write({ directory, name: item.fileName, bytes });
+  } catch (error) {
+    item.problem = writeError(error);
+  }
 }
 
 function written({ index, fileName, problem }: Item, file: Placed | undefined): Written {
