@@ -55,6 +55,8 @@ export class RedisLink {
   #waitMs = probeMs;
   #onUp: (() => Promise<void>) | undefined;
   #reason = "not reached yet";
+  /** Was it said that it is away? */
+  #isTold = false;
   /** When it went away, monotonic; 0 while it is there. */
   #awaySince: number;
 
@@ -163,15 +165,23 @@ export class RedisLink {
     this.#awaySince = this.#options.clock.monotonic();
     this.#reason = describeError(error);
     this.#options.metrics.counter("weir_redis_outages_total").inc();
-    this.#options.log.warn("Redis is away", { error: this.#reason });
+    this.#tellAway();
     this.#connection?.destroy();
     this.#connection = undefined;
     this.#waitMs = probeMs;
     this.#probeLater();
   }
 
+  /** Once, not for every try. */
+  #tellAway(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#options.log.warn("Redis is away", { error: this.#reason });
+  }
+
   #probeLater(): void {
     if (this.#closed) return;
+    clearTimeout(this.#probe);
     const jitterMs = Math.random() * this.#waitMs / 4;
     this.#probe = setTimeout(() => this.#tryToReach(), this.#waitMs + jitterMs);
     Deno.unrefTimer(this.#probe);
@@ -192,6 +202,7 @@ export class RedisLink {
       await this.#onUp?.();
       const awayMs = this.state.awayMs;
       this.#awaySince = 0;
+      this.#isTold = false;
       if (this.#isUp) this.#options.log.info("Redis is there", { duration_ms: awayMs });
     } catch (error) {
       this.#isUp = false;
@@ -199,6 +210,7 @@ export class RedisLink {
       this.#reason = describeError(error);
       connection?.destroy();
       if (this.#connection === connection) this.#connection = undefined;
+      this.#tellAway();
       this.#probeLater();
     }
   }
@@ -219,37 +231,49 @@ async function connect(
     await within(client.connect());
     info = String(await within(client.sendCommand(["INFO", "cluster"])));
   } catch (error) {
-    client.destroy();
+    destroy(client);
     throw error;
   }
   if (!info.includes("cluster_enabled:1")) {
-    return {
-      isCluster: false,
-      connection: {
-        send: (_, words) => client.sendCommand(words),
-        destroy: () => client.destroy(),
-      },
-    };
+    const send: Connection["send"] = (_, words) => client.sendCommand(words);
+    return { isCluster: false, connection: { send, destroy: () => destroy(client) } };
   }
-  client.destroy();
-  const cluster = createCluster({
-    rootNodes: [{ url }],
-    defaults: { socket: { connectTimeout: deadlineMs } },
-  });
+  destroy(client);
+  const cluster = createCluster({ rootNodes: [{ url }], defaults: nodeDefaults(url) });
   cluster.on("error", onError);
   try {
     await within(cluster.connect());
   } catch (error) {
-    cluster.destroy();
+    destroy(cluster);
     throw error;
   }
+  const send: Connection["send"] = (key, words) => cluster.sendCommand(key, false, words);
+  return { isCluster: true, connection: { send, destroy: () => destroy(cluster) } };
+}
+
+/** What holds for every node of a cluster: it tells of the others by address alone. */
+function nodeDefaults(url: string): {
+  username?: string;
+  password?: string;
+  socket: { connectTimeout: number } | { connectTimeout: number; tls: true };
+} {
+  const { username, password, protocol } = new URL(url);
   return {
-    isCluster: true,
-    connection: {
-      send: (key, words) => cluster.sendCommand(key, false, words),
-      destroy: () => cluster.destroy(),
-    },
+    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    socket: protocol === "rediss:"
+      ? { connectTimeout: deadlineMs, tls: true }
+      : { connectTimeout: deadlineMs },
   };
+}
+
+/** A client that is closed already refuses to be ended, which is as good. */
+function destroy(client: { destroy(): void }): void {
+  try {
+    client.destroy();
+  } catch {
+    return;
+  }
 }
 
 function groupByTag(operations: readonly RedisOperation[]): number[][] {
