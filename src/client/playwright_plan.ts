@@ -139,9 +139,7 @@ function suiteMessage(
     run_id: runId,
     location: locationText(suite.location),
     type: suiteTypes[suite.type ?? ""] ?? "SUBSUITE",
-    ...(parent === undefined || parent.type === "root"
-      ? {}
-      : { parent_suite_id: suiteId(parent) }),
+    ...(parent === undefined || parent.type === "root" ? {} : { parent_suite_id: suiteId(parent) }),
     project: suite.project?.()?.name ?? "",
     status: "NOT_RUN",
     ...(withTests
@@ -176,9 +174,7 @@ export function suiteId(suite: PlaywrightSuite): string {
 }
 
 export function locationText(location: PlaywrightLocation | undefined): string {
-  return location === undefined
-    ? ""
-    : `${location.file}:${location.line}:${location.column}`;
+  return location === undefined ? "" : `${location.file}:${location.line}:${location.column}`;
 }
 
 /** An error as text, without the escapes that color terminals. */

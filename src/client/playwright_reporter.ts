@@ -23,10 +23,7 @@ import {
   statusOf,
   testMessage,
 } from "./playwright_plan.ts";
-import {
-  TestEventClient,
-  type TestEventClientOptions,
-} from "./test_event_client.ts";
+import { TestEventClient, type TestEventClientOptions } from "./test_event_client.ts";
 
 /** Options of the reporter; each wins over its environment variable. */
 export interface PlaywrightReporterOptions {
@@ -88,9 +85,7 @@ export default class PlaywrightReporter {
   }
 
   onBegin(_config: unknown, suite: PlaywrightSuite): void {
-    this.#quietly(() =>
-      this.#begin(planOf(suite, this.#runId), suite.allTests().length)
-    );
+    this.#quietly(() => this.#begin(planOf(suite, this.#runId), suite.allTests().length));
   }
 
   onTestBegin(test: PlaywrightTest, result: PlaywrightResult): void {
@@ -141,9 +136,7 @@ export default class PlaywrightReporter {
   }
 
   onTestEnd(test: PlaywrightTest, result: PlaywrightResult): void {
-    this.#quietly(() =>
-      this.#report("test.end", { test_case: this.#resultMessage(test, result) })
-    );
+    this.#quietly(() => this.#report("test.end", { test_case: this.#resultMessage(test, result) }));
   }
 
   /** An error outside of any test, such as one while files are loaded. */
@@ -161,9 +154,7 @@ export default class PlaywrightReporter {
     test?: PlaywrightTest | void,
     result?: PlaywrightResult | void,
   ): void {
-    this.#quietly(() =>
-      this.#reportOutput("stdout", textOf(chunk), test, result)
-    );
+    this.#quietly(() => this.#reportOutput("stdout", textOf(chunk), test, result));
   }
 
   onStdErr(
@@ -171,9 +162,7 @@ export default class PlaywrightReporter {
     test?: PlaywrightTest | void,
     result?: PlaywrightResult | void,
   ): void {
-    this.#quietly(() =>
-      this.#reportOutput("stderr", textOf(chunk), test, result)
-    );
+    this.#quietly(() => this.#reportOutput("stderr", textOf(chunk), test, result));
   }
 
   /** Playwright waits for it: everything is delivered then, or the time is over. */
@@ -299,9 +288,7 @@ export default class PlaywrightReporter {
     const { maxAttachmentBytes = 262_144 } = this.#options;
     const errors = result.errors ?? [];
     const attachments = result.attachments ?? [];
-    const tooLarge = attachments.filter(({ body }) =>
-      body !== undefined && body.length > maxAttachmentBytes
-    );
+    const tooLarge = attachments.filter(({ body }) => body !== undefined && body.length > maxAttachmentBytes);
     return {
       ...testMessage(test, this.#runId),
       ...{
@@ -321,9 +308,7 @@ export default class PlaywrightReporter {
         stack_trace: clean(errors[0].stack ?? ""),
         errors: errors.slice(0, 20).map(errorText),
       }),
-      attachments: attachments.map((attachment) =>
-        attachmentMessage(attachment, maxAttachmentBytes)
-      ),
+      attachments: attachments.map((attachment) => attachmentMessage(attachment, maxAttachmentBytes)),
       metadata: {
         ...Object.fromEntries(
           (test.annotations ?? []).map((
@@ -331,9 +316,8 @@ export default class PlaywrightReporter {
           ) => [clean(type), clean(description)]),
         ),
         ...(tooLarge.length === 0 ? {} : {
-          attachments_left_out: tooLarge.map(({ name, body }) =>
-            `${clean(name)}: ${body!.length} bytes`
-          ).join(", "),
+          attachments_left_out: tooLarge.map(({ name, body }) => `${clean(name)}: ${body!.length} bytes`)
+            .join(", "),
         }),
       },
       execution_id: this.#executionId,
@@ -390,9 +374,7 @@ function addressOf(
 ): string | undefined {
   const address = url ?? grpcAddress ?? env.WEIR_URL ??
     env.STANTERPRISE_GRPC_ADDRESS;
-  return address === undefined || /^https?:\/\//.test(address)
-    ? address
-    : `http://${address}`;
+  return address === undefined || /^https?:\/\//.test(address) ? address : `http://${address}`;
 }
 
 function textOf(chunk: string | Uint8Array): string {
