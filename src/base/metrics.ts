@@ -132,7 +132,10 @@ export const metricTable = {
     help: "Requests of tRPC routes by what was done: unchanged, normalized or refused",
     labels: ["route", "action"],
   },
-  weir_redis_round_trips_total: { type: "counter", help: "Questions sent to Redis; in a cluster, to each node" },
+  weir_redis_round_trips_total: {
+    type: "counter",
+    help: "Questions sent to Redis; in a cluster, to each node",
+  },
   weir_redis_outages_total: { type: "counter", help: "Times that Redis went away" },
   weir_redis_up: { type: "gauge", help: "1 while Redis answers; 0 while it is away, or where there is none" },
   weir_disk_free_bytes: { type: "gauge", help: "Free bytes of the file system under data_dir" },

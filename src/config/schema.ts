@@ -270,15 +270,15 @@ const trpcRoute = entry({
     fallback: "none",
   }),
   version: integer("Major version of the server's @trpc/server", { min: 10, max: 11, fallback: 11 }),
-  legacy_clients: boolean("Hand-written clients put {\"input\": ..} around inputs: open it everywhere", false),
-  envelope: choice("Open {\"input\": ..} never, always, or as legacy_clients says", {
+  legacy_clients: boolean('Hand-written clients put {"input": ..} around inputs: open it everywhere', false),
+  envelope: choice('Open {"input": ..} never, always, or as legacy_clients says', {
     words: ["never", "always", "auto"],
     fallback: "auto",
   }),
   procedures: list("Procedures with an envelope of their own", {
     item: entry({
       path: requiredText("Name of the procedure, such as user.login", name),
-      envelope: choice("Open {\"input\": ..} never, always, or as legacy_clients says", {
+      envelope: choice('Open {"input": ..} never, always, or as legacy_clients says', {
         words: ["never", "always", "auto"],
         fallback: "never",
       }),

@@ -7,7 +7,14 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { errorTable, toWeirError, WeirError } from "../base/errors.ts";
 import { describeError } from "../base/log.ts";
-import type { CallRoute, Dialect, DirectRoute, Inbound, IngestRoute, ReadRoute } from "../dialects/dialect.ts";
+import type {
+  CallRoute,
+  Dialect,
+  DirectRoute,
+  Inbound,
+  IngestRoute,
+  ReadRoute,
+} from "../dialects/dialect.ts";
 import { takeCall } from "./call.ts";
 import { clientIp, TrustedProxies } from "./client_ip.ts";
 import { corsHeaders, preflight } from "./cors.ts";
