@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RequestList, type RequestOverview } from "../../src/flush/request_list.ts";
+import type { StoredRequest } from "../../src/flush/trace_reader.ts";
 import { tempDir } from "../support/temp.ts";
 import { addBatch, addMeta, type House, openHouse, start } from "./house.ts";
 
@@ -27,7 +28,7 @@ Deno.test("RequestList.page() tells of no request what was so before a flush tha
   const list = new RequestList({
     ...{ indexes: house.indexes, catalog: house.prepared.catalog },
     traces: {
-      async readRequest(name) {
+      async readRequest(name): Promise<StoredRequest | undefined> {
         await house.flusher.flush("all");
         return await house.traces.readRequest(name);
       },
