@@ -13,6 +13,8 @@ import { type RedisKey, type RedisOperation, script } from "./redis_script.ts";
 
 /** A question without an answer after this long: Redis counts as away. */
 const deadlineMs = 1_000;
+/** Time between two signs of life. */
+const heartbeatMs = 500;
 /** Time between two tries to reach a Redis that is away. */
 const probeMs = 250;
 const maxProbeMs = 2_000;
@@ -52,6 +54,7 @@ export class RedisLink {
   #isCluster = false;
   #closed = false;
   #probe: ReturnType<typeof setTimeout> | undefined;
+  #heartbeat: ReturnType<typeof setTimeout> | undefined;
   #waitMs = probeMs;
   #onUp: (() => Promise<void>) | undefined;
   #reason = "not reached yet";
@@ -120,6 +123,7 @@ export class RedisLink {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#probe);
+    clearTimeout(this.#heartbeat);
     this.#isUp = false;
     this.#connection?.destroy();
     this.#connection = undefined;
@@ -172,6 +176,20 @@ export class RedisLink {
     this.#probeLater();
   }
 
+  /** Finds out that Redis is away also while nobody asks it anything. */
+  #listen(connection: Connection): void {
+    if (this.#closed || connection !== this.#connection) return;
+    this.#heartbeat = setTimeout(() => {
+      within(connection.send(this.nameOf(this.lone("")), ["PING"])).then(
+        () => this.#listen(connection),
+        (error) => {
+          if (connection === this.#connection) this.#goAway(error);
+        },
+      );
+    }, heartbeatMs);
+    Deno.unrefTimer(this.#heartbeat);
+  }
+
   /** Once, not for every try. */
   #tellAway(): void {
     if (this.#isTold) return;
@@ -204,6 +222,7 @@ export class RedisLink {
       this.#awaySince = 0;
       this.#isTold = false;
       if (this.#isUp) this.#options.log.info("Redis is there", { duration_ms: awayMs });
+      this.#listen(connection);
     } catch (error) {
       this.#isUp = false;
       if (this.#awaySince === 0) this.#awaySince = this.#options.clock.monotonic();

@@ -208,7 +208,8 @@ for (const [what, happens] of Object.entries(outages)) {
       const before = ledger.ids.size;
       assert(before > 0);
       const outage = happens(redis, isSoak ? 10_000 : 4_000);
-      await sleep(1_500);
+      // Longer than it takes to find out.
+      await sleep(2_000);
       const during = new Ledger();
       await race(daemons, during, 1_000);
       if (word === "reject") {
