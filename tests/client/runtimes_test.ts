@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { startDaemon } from "../support/daemon.ts";
 import { installNpm } from "../support/npm_client.ts";
-import { installPackedClient } from "../support/packed_client.ts";
+import { installPackage } from "../support/packed_package.ts";
 import { tempDir } from "../support/temp.ts";
 
 const script = new URL("portable.js", import.meta.url);
@@ -10,7 +10,7 @@ const script = new URL("portable.js", import.meta.url);
 async function runPortable(command: string, args: string[]): Promise<string> {
   await using daemon = await startDaemon();
   await using folder = await tempDir();
-  await installPackedClient(folder.path);
+  await installPackage(folder.path);
   await Deno.writeTextFile(`${folder.path}/package.json`, `{"type":"module"}\n`);
   await Deno.copyFile(script, `${folder.path}/portable.js`);
   const { code, stdout, stderr } = await new Deno.Command(command, {

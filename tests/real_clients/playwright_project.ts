@@ -4,7 +4,7 @@
  */
 
 import { installNpm } from "../support/npm_client.ts";
-import { installPackedClient } from "../support/packed_client.ts";
+import { installPackage } from "../support/packed_package.ts";
 
 const packages = ["@playwright/test@1.65.1"];
 
@@ -38,7 +38,7 @@ export async function createProject(specs: Record<string, string>): Promise<Play
   const base = await installNpm(packages);
   // Below the installed packages, so that the tests find them.
   const folder = await Deno.makeTempDir({ dir: base, prefix: "project-" });
-  await installPackedClient(folder);
+  await installPackage(folder);
   await Deno.writeTextFile(`${folder}/package.json`, `{"type":"module","private":true}\n`);
   for (const [name, text] of Object.entries(specs)) await Deno.writeTextFile(`${folder}/${name}`, text);
   return {

@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { installNpm, runNode } from "../support/npm_client.ts";
-import { repositoryRoot } from "../support/daemon_process.ts";
+import { installPackage } from "../support/packed_package.ts";
 import { tempDir } from "../support/temp.ts";
 
 const packages = ["@trpc/server@11.25.2", "express@4.22.1"];
@@ -51,12 +51,7 @@ const program = `
 Deno.test("weir/trpc works in an npm project, under Node, with Express 4", async () => {
   const installed = await installNpm(packages);
   await using project = await tempDir();
-  const tarball = `${project.path}/weir-trpc.tgz`;
-  const args = ["pack", "--quiet", "--config", "src/trpc/pack.json", "--allow-dirty", "--no-source-maps"];
-  await run(Deno.execPath(), [...args, "--output", tarball]);
-  const target = `${project.path}/node_modules/weir`;
-  await Deno.mkdir(target, { recursive: true });
-  await run("tar", ["-xzf", tarball, "-C", target, "--strip-components=1"]);
+  await installPackage(project.path);
   await Deno.writeTextFile(`${project.path}/program.mjs`, program);
   const env = { PACKAGES: installed };
   const { code, stdout, stderr } = await runNode(`await import("${project.path}/program.mjs")`, {
@@ -67,9 +62,3 @@ Deno.test("weir/trpc works in an npm project, under Node, with Express 4", async
   const each = [[200, null], [200, "array"], [200, "input"], [200, "bare"], [400, null], "undefined", 200];
   assertEquals(JSON.parse(stdout), [...each, ...each]);
 });
-
-async function run(command: string, args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args, cwd: repositoryRoot, stdin: "null" })
-    .output();
-  if (!success) throw new Error(`Cannot run ${command}: ${new TextDecoder().decode(stderr)}`);
-}

@@ -1,15 +1,15 @@
 /**
- * The client library as npm users have it: packed, and installed under the name `weir`.
+ * The package as npm users have it: packed, and installed under the name `weir`.
  * @module
  */
 
 import { repositoryRoot } from "./daemon_process.ts";
 
-/** Packs the client library into `folder`/node_modules/weir. @throws Error when it cannot be packed */
-export async function installPackedClient(folder: string): Promise<void> {
-  const tarball = `${folder}/weir-client.tgz`;
+/** Packs clients and middlewares into `folder`/node_modules/weir. @throws Error when it cannot be packed */
+export async function installPackage(folder: string): Promise<void> {
+  const tarball = `${folder}/weir.tgz`;
   await run(Deno.execPath(), [
-    ...["pack", "--quiet", "--config", "src/client/pack.json", "--allow-dirty", "--no-source-maps"],
+    ...["pack", "--quiet", "--config", "src/pack.json", "--allow-dirty", "--no-source-maps"],
     ...["--output", tarball],
   ]);
   const target = `${folder}/node_modules/weir`;
