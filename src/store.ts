@@ -181,6 +181,7 @@ export class Store {
     } catch (error) {
       result = "unflushed";
       this.#options.log.error("The last flush failed; the journal keeps the rows", {
+        bytes: this.journal.heldBytes,
         error: describeError(error),
       });
     }

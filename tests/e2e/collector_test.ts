@@ -1,35 +1,12 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport as nodeTransport } from "@connectrpc/connect-node";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { assert, assertEquals } from "@std/assert";
-import { TestEventCollector } from "../../src/dialects/test_events/messages/testsystem/v1/observer_pb.ts";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import { assertEquals } from "@std/assert";
 import { TestStatus } from "../../src/dialects/test_events/messages/testsystem/v1/common_pb.ts";
-import { type Daemon, startDaemon } from "../support/daemon.ts";
-import { send } from "../support/http.ts";
-import { readEvents, readRun, servicePath, throughAll } from "./test_events.ts";
-
-type Collector = Client<typeof TestEventCollector>;
-
-const transports: Record<string, (baseUrl: string) => Transport> = {
-  "connect-web, JSON": (baseUrl) => createConnectTransport({ baseUrl }),
-  "connect-web, proto": (baseUrl) => createConnectTransport({ baseUrl, useBinaryFormat: true }),
-  "gRPC-Web": (baseUrl) => createGrpcWebTransport({ baseUrl }),
-  "connect-node": (baseUrl) => nodeTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true }),
-};
-
-function collectorOf(daemon: Daemon, transport = "connect-web, proto"): Collector {
-  return createClient(TestEventCollector, transports[transport](daemon.url));
-}
-
-async function codeOf(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    return ConnectError.from(error);
-  }
-  throw new Error("the call went well");
-}
+import type { RunStep } from "../../src/flush/run_model.ts";
+import { startDaemon } from "../support/daemon.ts";
+import { openRaw, requestHead, send } from "../support/http.ts";
+import { type Collector, collectorOf, failureOf, transports } from "./collector_client.ts";
+import { readEvents, readRun, servicePath, throughAll, wholeRun } from "./test_events.ts";
 
 /** A run of tests with steps, one call an event. */
 async function reportRun(client: Collector, runId: string, tests: number): Promise<number> {
@@ -86,7 +63,7 @@ Deno.test("Collector: ReportEvents takes many events, judges each, and knows rep
   assertEquals((await client.reportEvents({ events })).duplicates, 3);
   const { status, completeness } = await readRun(daemon, "r");
   assertEquals([status, completeness.missing, completeness.received], ["FAILED", 1, 3]);
-  assertEquals((await codeOf(client.reportEvents({}))).code, Code.InvalidArgument);
+  assertEquals((await failureOf(client.reportEvents({}))).code, Code.InvalidArgument);
 });
 
 Deno.test("Collector: plain curl with JSON works, and a repeat with an Idempotency-Key is one event", async () => {
@@ -118,7 +95,7 @@ Deno.test("Collector: what is not fit is refused as the contract says", async ()
     ...[client.reportRunStart({}), client.reportRunEnd({}), client.reportTestFailure({ runId: "r" })],
     ...[client.reportTestError({ runId: "r" }), client.reportStdOutput({ runId: "r" }), client.heartbeat({})],
   ];
-  for (const call of calls) assertEquals((await codeOf(call)).code, Code.InvalidArgument);
+  for (const call of calls) assertEquals((await failureOf(call)).code, Code.InvalidArgument);
   assertEquals((await client.reportStdError({ runId: "r", message: "of the run" })).success, true);
   assertEquals((await send(`${daemon.url}${servicePath}/ReportNothing`, {})).status, 404);
   const coded = await send(`${daemon.url}${servicePath}/Heartbeat`, "{}", {
@@ -129,88 +106,85 @@ Deno.test("Collector: what is not fit is refused as the contract says", async ()
   assertEquals((broken.json as { code: string }).code, "invalid_argument");
 });
 
-Deno.test("Contract case 9: a message of exactly the limit passes, one byte more does not, and attachments come back equal", async () => {
-  await using daemon = await startDaemon({ config: { test_events: { max_message_bytes: 6 * 1024 * 1024 } } });
-  const client = collectorOf(daemon);
-  const limit = 6 * 1024 * 1024;
-  const frame = 4 + 4 + 1;
-  const messageOf = (bytes: number): { runId: string; message: string } => {
-    // The message's own bytes, its tag and length, and run_id with its own.
-    return { runId: "r", message: "x".repeat(bytes - frame + 1) };
-  };
-  const sizes: [number, number | undefined][] = [];
-  for (const extra of [-1, 0, 1, 2]) {
-    const call = client.reportStdError(messageOf(limit + extra));
-    sizes.push([extra, await call.then(() => undefined, (error) => ConnectError.from(error).code)]);
+/** The method that takes an event of a batch. */
+const methodOf: Record<string, string> = {
+  "run.start": "ReportRunStart",
+  "run.end": "ReportRunEnd",
+  "test.begin": "ReportTestBegin",
+  "test.end": "ReportTestEnd",
+  "step.begin": "ReportStepBegin",
+  "step.end": "ReportStepEnd",
+};
+
+Deno.test("Contract case 1: 1602 calls on one connection, none of which waits for another, are stored in send order", async () => {
+  await using daemon = await startDaemon();
+  const rows = wholeRun("r1", { tests: 100, steps: 7 });
+  using connection = await openRaw(daemon.url);
+  const sent = rows.map(({ type, data }) => {
+    const body = JSON.stringify(data);
+    return requestHead(`${daemon.url}${servicePath}/${methodOf[type]}`, body.length) + body;
+  });
+  const writing = connection.write(sent.join(""));
+  for (const { type } of rows) {
+    const reply = await connection.readReply();
+    assertEquals([reply?.status, reply?.json], [200, { success: true, message: "ok" }], type);
   }
-  const passed = sizes.filter(([, code]) => code === undefined).map(([extra]) => extra);
-  const refused = sizes.filter(([, code]) => code === Code.ResourceExhausted).map(([extra]) => extra);
-  assert(
-    passed.length > 0 && refused.length > 0 && passed.length + refused.length === 4,
-    JSON.stringify(sizes),
-  );
-  assert(Math.max(...passed) + 1 === Math.min(...refused), JSON.stringify(sizes));
-  const content = crypto.getRandomValues(new Uint8Array(65_536));
-  const large = new Uint8Array(5 * 1024 * 1024);
-  for (let at = 0; at < large.length; at += content.length) large.set(content, at);
-  const attachments = [{ name: "a", mimeType: "x/y", payload: { case: "content" as const, value: large } }];
-  await client.reportTestEnd({ testCase: { id: "t", runId: "big", status: TestStatus.PASSED, attachments } });
+  await writing;
   await throughAll(daemon, async () => {
-    const [{ data }] = await readEvents(daemon, "big");
-    const stored = Uint8Array.from(atob(data.testCase.attachments[0].content), (char) => char.charCodeAt(0));
-    assert(stored.length === large.length && stored.every((byte, i) => byte === large[i]));
-    const [{ tests: [test] }] = (await readRun(daemon, "big")).executions;
-    assertEquals(test.attempts[0].attachments, [{
-      name: "a",
-      mime_type: "x/y",
-      uri: "",
-      bytes: large.length,
-    }]);
+    const events = await readEvents(daemon, "r1");
+    assertEquals(
+      events.map(({ seq, type }) => [seq, type]),
+      rows.map(({ seq, type }) => [seq, type] as [number, string]),
+    );
+    const { status, counts, completeness } = await readRun(daemon, "r1");
+    assertEquals([status, counts.passed, counts.steps], ["PASSED", 100, 700]);
+    assertEquals([completeness.received, completeness.missing, completeness.orphan_count], [1602, 0, 0]);
   });
 });
 
-Deno.test("Contract case 7: calls beyond the limit are told so at once with a hint, and what was acked is stored exactly", async () => {
-  await using daemon = await startDaemon({
-    config: { limits: { max_in_flight_requests: 8, admission_wait_ms: 0 } },
-  });
-  const client = collectorOf(daemon);
-  let acked = 0;
-  const refusals: ConnectError[] = [];
-  await Promise.all(Array.from({ length: 1_000 }, async (_, i) => {
-    try {
-      await client.reportStdError({ runId: "r", message: `event ${i}` });
-      acked++;
-    } catch (error) {
-      refusals.push(ConnectError.from(error));
-    }
-  }));
-  assert(acked > 0 && refusals.length > 0, `${acked} acked, ${refusals.length} refused`);
-  for (const { code, metadata } of refusals) {
-    assertEquals([code, metadata.get("retry-after")], [Code.ResourceExhausted, "1"]);
-  }
-  assertEquals((await send(`${daemon.adminUrl}/healthz/live`)).status, 200);
-  assertEquals((await readEvents(daemon, "r")).length, acked);
-});
-
-Deno.test("Contract case 8: a stop while events are on their way keeps what was acked, and tells others to come again", async () => {
+Deno.test("Contract case 3, by calls: attempts are told apart with and without retry_index", async () => {
   await using daemon = await startDaemon();
   const client = collectorOf(daemon);
-  let acked = 0;
-  const codes = new Set<Code>();
-  const calls = Array.from({ length: 500 }, async (_, i) => {
-    try {
-      await client.reportStdError({ runId: "r", message: `event ${i}` });
-      acked++;
-    } catch (error) {
-      codes.add(ConnectError.from(error).code);
-    }
+  for (const [runId, again] of [["without", {}], ["with", { retryIndex: 1 }]] as const) {
+    const test = { id: "t1", runId };
+    await client.reportTestBegin({ testCase: test });
+    await client.reportTestEnd({ testCase: { ...test, status: TestStatus.FAILED } });
+    // The reporter numbers the attempt where it begins, and never where it ends.
+    await client.reportTestBegin({ testCase: { ...test, retryIndex: 1 } });
+    await client.reportTestEnd({ testCase: { ...test, ...again, status: TestStatus.PASSED } });
+    const [{ tests: [{ status, attempts }] }] = (await readRun(daemon, runId)).executions;
+    assertEquals([status, attempts.map((each: { status: string }) => each.status)], [
+      ...["FLAKY", ["FAILED", "PASSED"]],
+    ]);
+  }
+});
+
+Deno.test("Contract case 4, by calls: steps of one id have their own start, duration, attempt and parent", async () => {
+  await using daemon = await startDaemon();
+  const client = collectorOf(daemon);
+  const report = async (s: number, more: { retryIndex?: number } = {}, within?: () => Promise<void>) => {
+    const step = { id: "s", runId: "r", testCaseId: "t", startTime: timestampFromMs(1000 * s), ...more };
+    await client.reportStepBegin({ step });
+    await within?.();
+    await client.reportStepEnd({ step: { ...step, duration: durationFromMs(10 * s) } });
+  };
+  const child = (retryIndex: number) => async (): Promise<void> => {
+    const step = { id: "child", parentStepId: "s", runId: "r", testCaseId: "t", retryIndex };
+    await client.reportStepBegin({ step });
+  };
+  await report(1);
+  await report(2, {}, child(0));
+  await report(3, { retryIndex: 1 }, child(1));
+  await throughAll(daemon, async () => {
+    const [{ tests: [{ attempts }] }] = (await readRun(daemon, "r")).executions;
+    const shown = attempts.map(({ steps }: { steps: RunStep[] }) =>
+      steps.map(({ occurrence, started_at, duration_ms, steps }) => [
+        ...[occurrence, started_at, duration_ms, steps.map(({ id }) => id)],
+      ])
+    );
+    assertEquals(shown, [
+      [[0, "1970-01-01T00:00:01.000Z", 10, []], [1, "1970-01-01T00:00:02.000Z", 20, ["child"]]],
+      [[0, "1970-01-01T00:00:03.000Z", 30, ["child"]]],
+    ]);
   });
-  await Promise.race(calls);
-  assertEquals(await daemon.stop(), 0);
-  await Promise.all(calls);
-  for (const code of codes) assertEquals(code, Code.Unavailable);
-  await daemon.restart();
-  const stored = (await readEvents(daemon, "r")).length;
-  // A reply may be lost with its connection, after the event was stored.
-  assert(stored >= acked && acked > 0, `${stored} stored, ${acked} acked`);
 });

@@ -83,7 +83,7 @@ export function collectorRoutes(admit: AdmitCall): CallRoute[] {
     if (router === undefined || madeFor !== maxBytes) router = createRouter(madeFor = maxBytes);
     return router.handlers;
   };
-  return createRouter(1).handlers.map(({ requestPath }) => ({
+  const known = createRouter(1).handlers.map(({ requestPath }): CallRoute => ({
     method: "POST",
     path: requestPath,
     maxBytes: ({ test_events }) => test_events.max_message_bytes,
@@ -101,7 +101,19 @@ export function collectorRoutes(admit: AdmitCall): CallRoute[] {
       return universalServerResponseToFetch(response);
     },
   }));
+  return [...known, unknownMethod];
 }
+
+/** What is no method is told in Connect's words; clients would take the daemon's own 404 for another error. */
+const unknownMethod: CallRoute = {
+  method: "POST",
+  path: `/${TestEventCollector.typeName}/:method`,
+  maxBytes: ({ test_events }) => test_events.max_message_bytes,
+  call: () => {
+    const message = `${TestEventCollector.typeName} has no such method`;
+    return Promise.resolve(Response.json({ code: "unimplemented", message }, { status: 404 }));
+  },
+};
 
 function createRouter(maxBytes: number): ConnectRouter {
   const router = createConnectRouter({
