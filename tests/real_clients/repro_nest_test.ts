@@ -356,3 +356,27 @@ Deno.test("repro-nest: without tracing, requests are filed with no events", asyn
     ["/many?calls=9", 200, [], []],
   ]);
 });
+
+Deno.test("repro-nest: a trace of more than 3.2 MB, which it sends all at once, lands whole at default limits", async () => {
+  await using daemon = await startDaemon();
+  const credentials = { "x-app-id": "checkout" };
+  await using app = await startTracedApp({
+    ...{ apiBase: daemon.url, appId: "checkout", appSecret: "unused" },
+  });
+  const calls = 6500;
+  const answer = await app.ask({ session: "S1", action: "A1", path: `/many?calls=${calls}` });
+  assertEquals(answer.json, { sum: calls * (calls - 1) / 4 });
+  await until("the request is complete", async () => {
+    const told = await readSession(daemon, "S1", credentials);
+    return told.length === 1 && told[0].complete && told[0].request !== null;
+  });
+  const [{ total, missing, batches, request }] = await readSession(daemon, "S1", credentials);
+  assertEquals([request?.status, missing, batches.length], [200, [], total]);
+  const bytes = batches.reduce((sum, { trace }) => sum + JSON.stringify(trace).length, 0);
+  assert(batches.length >= 128 && bytes >= 3_200_000, `${batches.length} batches of ${bytes} bytes`);
+  const events = batches.flatMap(({ trace }) => trace);
+  assertBalanced(events);
+  assertEquals(returnedBy("half", events), numbers(calls).map((i) => i / 2));
+  assertEquals(await counted(daemon, /^weir_requests_total\{.*status="201/), batches.length + 1);
+  assertEquals(await counted(daemon, /^weir_requests_total\{.*status="[45]/), 0);
+});
