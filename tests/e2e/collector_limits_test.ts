@@ -165,6 +165,7 @@ Deno.test("Contract case 8: a stop with 500 events queued refuses new calls, let
   await using daemon = await startDaemon({ config: noFlush });
   const ids = await queue500(daemon);
   const held = await holdCall(daemon, "r");
+  const startedAt = performance.now();
   daemon.signal("SIGTERM");
   await daemon.waitForLog("Stopping");
   const refused = await failureOf(collectorOf(daemon).reportStdError({ runId: "r", message: "late" }));
@@ -172,6 +173,8 @@ Deno.test("Contract case 8: a stop with 500 events queued refuses new calls, let
   assertEquals((await held.end())?.json, { success: true, message: "ok" });
   held.close();
   assertEquals(await daemon.exit(), 0);
+  // Within the grace that there is by default.
+  assertLess(performance.now() - startedAt, 10_000);
   const stored = await storedIds(daemon);
   assertEquals([stored.length, ids.filter((id) => !stored.includes(id))], [501, []]);
 });
@@ -200,6 +203,21 @@ Deno.test("Contract case 8: a stop whose sink takes nothing exits with 3, says h
   assertLess(ids.length * 10, bytes as number);
   assertEquals((await Deno.stat(`${daemon.dataDir}/runs`)).isFile, true);
   await unblock();
+  await daemon.restart();
+  assertEquals((await daemon.waitForLog("Journal read back")).count, ids.length);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals((await storedIds(daemon)).sort(), ids.toSorted());
+});
+
+Deno.test("Contract case 8: a stop that is cut short exits with 130, and the next start delivers what was acked", async () => {
+  await using daemon = await startDaemon({ config: noFlush });
+  const ids = await queue500(daemon);
+  const held = await holdCall(daemon, "r");
+  daemon.signal("SIGTERM");
+  await daemon.waitForLog("Stopping");
+  daemon.signal("SIGTERM");
+  assertEquals(await daemon.exit(), 130);
+  held.close();
   await daemon.restart();
   assertEquals((await daemon.waitForLog("Journal read back")).count, ids.length);
   assertEquals(await daemon.stop(), 0);
