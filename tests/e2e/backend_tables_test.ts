@@ -47,6 +47,25 @@ async function sendRow(daemon: Daemon, sid: string, row: TableRow): Promise<void
   );
 }
 
+/** Sends each entry of the rows in a POST of its own, with a flush behind each: what comes late lies in later parts. */
+async function sendLate(daemon: Daemon, rows: readonly [string, TableRow][]): Promise<void> {
+  const rounds = Math.max(...rows.map(([, { entries }]) => entries.length));
+  const duplicates = new Map<TableRow, number>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [sid, row] of rows) {
+      if (round >= row.entries.length) continue;
+      const entries = [row.entries[round]];
+      const { status, json } = await send(`${daemon.url}/v1/sessions/${sid}/backend`, { entries });
+      const isRefused = row.refused?.some(([index]) => index === round) ?? false;
+      assertEquals(status, isRefused ? 422 : 201, row.what);
+      const count = (json as { duplicates?: number }).duplicates ?? 0;
+      duplicates.set(row, (duplicates.get(row) ?? 0) + count);
+    }
+    await flush(daemon);
+  }
+  for (const [, row] of rows) assertEquals(duplicates.get(row), row.duplicates ?? 0, row.what);
+}
+
 /** Reads a row's session back over every route that shows it. */
 async function checkRow(daemon: Daemon, sid: string, row: TableRow): Promise<void> {
   const { what, batches, told, changes, mails } = row;
@@ -279,6 +298,18 @@ async function checkApps(daemon: Daemon): Promise<void> {
   }
 }
 
+/** The arrival stands for a time that was not sent, or is none. */
+async function checkTimeless(daemon: Daemon): Promise<void> {
+  const times = [undefined, null, "", "soon", {}, -1];
+  const entries = times.map((t, i) => ({ t, rid: `R${i}`, trace: [i], db: [{ collection: "c", after: i }] }));
+  const before = Date.now();
+  assertEquals((await send(`${daemon.url}/v1/sessions/S5/backend`, { entries })).status, 201);
+  const after = Date.now();
+  const { ticks } = await get(daemon, "/v1/sessions/S5/timeline");
+  assertEquals(ticks.length, 2 * times.length);
+  for (const { t, type } of ticks) assert(t >= before && t <= after, `${type} at ${t}`);
+}
+
 Deno.test("Contract sections 1, 2 and 3: every row of the tables reads as it says, before a flush, after a crash, from parts", async (t) => {
   await using daemon = await startDaemon({ config: { flush: { interval_ms: 3_600_000 } } });
   const numbered = Object.entries(tables).map(([name, rows], table) =>
@@ -290,6 +321,7 @@ Deno.test("Contract sections 1, 2 and 3: every row of the tables reads as it say
   await t.step("1 size of a body", () => checkBodySizes(daemon));
   await t.step("1 sessions of pages", () => checkVisit(daemon));
   await t.step("1 apps without auth", () => checkApps(daemon));
+  await t.step("2 entries without a time", () => checkTimeless(daemon));
   for (const [name, rows] of numbered) {
     await t.step(`${name}: ${rows.length} rows`, async () => {
       await forEachRow(rows, async (sid, row) => {
@@ -305,5 +337,14 @@ Deno.test("Contract sections 1, 2 and 3: every row of the tables reads as it say
   await t.step("all of it from parts", async () => {
     await flush(daemon);
     await forEachRow(numbered.flatMap(([, rows]) => rows), (sid, row) => checkRow(daemon, sid, row));
+  });
+  await t.step("entries that come one by one, with flushes between", async () => {
+    const names = ["2.3 fallbacks", "2.5 db", "2.6 email", "3 semantics"];
+    const late = names.flatMap((name) =>
+      tables[name].map((row, i): [string, TableRow] => [`late-${name.replaceAll(" ", "-")}-${i}`, row])
+    )
+      .filter(([, { entries }]) => entries.length <= 4);
+    await sendLate(daemon, late);
+    await forEachRow(late, (sid, row) => checkRow(daemon, sid, row));
   });
 });
