@@ -21,7 +21,7 @@ const program = `
   const app = express();
   app.use(expressTracing(batcher, {
     recordHeaders: ["X-Kept"],
-    skip: ({ url }) => url === "/health",
+    skip: ({ url }) => url === "/health" || url.startsWith("/mounted/"),
   }));
   app.get("/health", (req, res) => res.send(String(req.weirTrace === undefined)));
   const orders = express.Router();
@@ -30,6 +30,8 @@ const program = `
     res.status(201).json({ isTheSame: traceOf(req) === req.weirTrace });
   });
   app.use("/orders", orders);
+  // Where Express cuts the path off the url.
+  app.use("/mounted", expressTracing(batcher), (req, res) => res.send(req.url));
   app.get("/slow/:ms", (req, res) => {
     req.weirTrace.event({ begins: req.params.ms });
     setTimeout(() => {
@@ -65,7 +67,7 @@ const program = `
   });
   const replies = [await ask("/health"), await order(1)];
   // Requests beside each other keep their events apart.
-  replies.push(...await Promise.all([ask("/slow/40"), ask("/slow/10"), order(2), ask("/throws"), ask("/nowhere")]));
+  replies.push(...await Promise.all([ask("/slow/40"), ask("/slow/10"), order(2), ask("/throws"), ask("/mounted/x?b=2"), ask("/nowhere")]));
   const left = new Promise((resolve) => app.once("left", resolve));
   const socket = connect(port, "127.0.0.1", () => socket.write("GET /left HTTP/1.1\\r\\nhost: a\\r\\n\\r\\n"));
   app.once("asked", () => socket.destroy());
@@ -101,10 +103,10 @@ for (const version of ["4.22.1", "5.1.0"]) {
     const { replies, undelivered, dropped } = JSON.parse(stdout);
     assertEquals([undelivered, dropped], [0, 0]);
     const made = [201, `{"isTheSame":true}`];
-    assertEquals(replies.slice(0, 6), [
-      ...[[200, "true"], made, [200, "done"], [200, "done"], made, [503, "sorry"]],
+    assertEquals(replies.slice(0, 7), [
+      ...[[200, "true"], made, [200, "done"], [200, "done"], made, [503, "sorry"], [200, "/x?b=2"]],
     ]);
-    assertEquals(replies[6][0], 404);
+    assertEquals(replies[7][0], 404);
 
     const { json } = await send(`${daemon.url}/v1/sessions/express/traces`);
     const { items } = json as { items: { traces: Told[] }[] };
@@ -120,6 +122,7 @@ for (const version of ["4.22.1", "5.1.0"]) {
       sorted(shown),
       sorted([
         ["GET /left", 200, 1, [{ left: true }]],
+        ["GET /mounted/x", 200, 1, []],
         ["GET /nowhere", 404, 1, []],
         ["GET /slow/10", 200, 1, slow(10)],
         ["GET /slow/40", 200, 1, slow(40)],
