@@ -181,6 +181,7 @@ export class Store {
     } catch (error) {
       result = "unflushed";
       this.#options.log.error("The last flush failed; the journal keeps the rows", {
+        count: this.indexes.rows.size().entries + this.indexes.traces.countHeld(),
         bytes: this.journal.heldBytes,
         error: describeError(error),
       });

@@ -186,6 +186,11 @@ export class RequestRows {
     return found;
   }
 
+  /** The rows of all requests. */
+  *all(): Generator<number, void, undefined> {
+    for (let session = 0; session < this.#apps.length; session++) yield* this.ofSession(session);
+  }
+
   #findSession(app: string, sid: string, hash: number): number {
     let row = this.#sessionsByName.first(hash);
     for (; row !== none; row = this.#sessionsByName.after(row)) {

@@ -192,9 +192,20 @@ export class TraceIndex {
     return { entries: this.#open.names.count, bytes: this.#open.bytes };
   }
 
+  /** Records that the journal holds and no committed part does; every request is looked at. */
+  countHeld(): number {
+    let count = 0;
+    for (const request of this.#open.names.all()) count += this.#held(request);
+    return count;
+  }
+
   #holds(request: number): boolean {
+    return this.#held(request) > 0;
+  }
+
+  #held(request: number): number {
     const { rows } = this.#open.names;
-    return rows.int(request, requestInt.placed) + rows.int(request, requestInt.inFlush) > 0;
+    return rows.int(request, requestInt.placed) + rows.int(request, requestInt.inFlush);
   }
 
   #describe(request: number): OpenRequest {
