@@ -40,7 +40,8 @@ for (const compression of ["none", "gzip", "zstd"]) {
       ...[at("a 30 h", 30 * hourMs), at("b 2 h", 2 * hourMs), at("c 50 h", 50 * hourMs)],
       ...Array.from(
         { length: 30 },
-        (_, i) => at(`filler ${i}`, 60 * hourMs + i, "filler", { pad: "x".repeat(2_000) }),
+        // Further apart than the clock can go on between two of them.
+        (_, i) => at(`filler ${i}`, 60 * hourMs + i * 1_000, "filler", { pad: "x".repeat(2_000) }),
       ),
     ]);
     await flush(daemon);
