@@ -48,7 +48,9 @@ const errorNames: Record<number, string> = {
   415: "Unsupported Media Type",
   422: "Unprocessable Entity",
   500: "Internal Server Error",
+  502: "Bad Gateway",
   503: "Service Unavailable",
+  504: "Gateway Timeout",
 };
 
 /** Adds the reply to what the request stores, so that a repeat of its Idempotency-Key finds it. */
