@@ -19,7 +19,7 @@ const config = {
 export const tracesRow: Row = {
   name: "traces",
   async run(pace): Promise<Comparison[]> {
-    const many = pace.quick ? 100_000 : 1_000_000;
+    const many = 1_000_000;
     const rounds = await inRounds("traces", pace, async () => ({
       few: await batchesPerSecond(few, pace),
       many: await batchesPerSecond(many, pace),
