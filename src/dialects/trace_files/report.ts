@@ -8,7 +8,7 @@ import { errorTable } from "../../base/errors.ts";
 import { describeError } from "../../base/log.ts";
 import type { Services } from "../dialect.ts";
 import type { Written } from "./write_items.ts";
-import type { WriteContext } from "./write_one.ts";
+import type { WriteContext } from "./write_context.ts";
 
 /** The reply to a batch: both shapes that clients know, one over the other (contract `trace_files`, Decision 1). */
 export function batchReply(files: readonly Written[], durationMs: number): Record<string, unknown> {

@@ -11,7 +11,7 @@ import type { RealDirectory } from "./file_root.ts";
 import { FlawedRow, type Item, readDirectory, readItem } from "./item.ts";
 import { batchReply, reportBatch } from "./report.ts";
 import { writeItems } from "./write_items.ts";
-import type { WriteContext } from "./write_one.ts";
+import type { WriteContext } from "./write_context.ts";
 
 /** Keys that may hold the list: `files` with a directory for each, `traces` with one for all. */
 export const listKeys = ["traces", "files"] as const;

@@ -5,19 +5,12 @@
 
 import { WeirError } from "../../base/errors.ts";
 import type { RowWindow } from "../../parse/window.ts";
-import type { DirectIngest, Inbound, Reply, Services } from "../dialect.ts";
+import type { DirectIngest, Reply } from "../dialect.ts";
 import { defaultDirectory } from "./directories.ts";
 import { FlawedRow, type Item, readItem } from "./item.ts";
 import { reportOne } from "./report.ts";
-import type { TraceFileStore } from "./store.ts";
+import type { WriteContext } from "./write_context.ts";
 import { writeItems } from "./write_items.ts";
-
-/** What a request is answered with. */
-export interface WriteContext {
-  readonly inbound: Inbound;
-  readonly services: Services;
-  readonly store: TraceFileStore;
-}
 
 /** One single write. */
 export class WriteOne implements DirectIngest {

@@ -5,7 +5,7 @@
 
 import { WeirError } from "../../base/errors.ts";
 import type { ReadRoute } from "../dialect.ts";
-import type { SenderOf } from "./route.ts";
+import type { SenderOf } from "./sender.ts";
 
 /** The route. */
 export function deviceIdRoute(senderOf: SenderOf): ReadRoute {

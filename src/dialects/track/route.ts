@@ -11,15 +11,8 @@ import { type FindSender, TrackIngest } from "./apply.ts";
 import { credentialsOf } from "./credentials.ts";
 import { deviceIdRoute } from "./device_id_route.ts";
 import { readRoutes } from "./reads.ts";
-import { type Sender, Senders } from "./sender.ts";
+import { type SenderOf, Senders } from "./sender.ts";
 import { UserAgents } from "./user_agent.ts";
-
-/** Finds the sender of a request; what is `sent` in the body counts where the headers say nothing. */
-export type SenderOf = (
-  inbound: Inbound,
-  services: Services,
-  sent: { id?: string; secret?: string },
-) => Promise<Sender>;
 
 /** The dialect, with its caches of user agents and senders. */
 export function createTrackDialect(authority: Authority): Dialect {

@@ -11,7 +11,7 @@ import { isLiveAt, joinSession, sessionIdAt } from "../../sessions/live_sessions
 import type { SessionBook } from "../../sessions/session_book.ts";
 import { bucketTimes, sessionBucket } from "../../sessions/session_id.ts";
 import type { ClientGrant, ClientRules } from "../authority.ts";
-import type { Inbound } from "../dialect.ts";
+import type { Inbound, Services } from "../dialect.ts";
 import type { Geo, GeoColumns } from "../geo.ts";
 import { type Bot, botOf } from "./bots.ts";
 import { EventWriter } from "./event_writer.ts";
@@ -19,6 +19,13 @@ import type { Located } from "./whereabouts.ts";
 import type { DeviceColumns, UserAgents } from "./user_agent.ts";
 
 const dayMs = 86_400_000;
+/** Finds the sender of a request; what is `sent` in the body counts where the headers say nothing. */
+export type SenderOf = (
+  inbound: Inbound,
+  services: Services,
+  sent: { id?: string; secret?: string },
+) => Promise<Sender>;
+
 /** Devices remembered; past it all are forgotten. */
 const maxKnown = 1_024;
 /** Characters of a header that every row carries: a row must not be much larger than it was sent. */
