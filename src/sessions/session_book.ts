@@ -14,9 +14,9 @@ import { readRecords } from "../index/replay.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 import { DueWheel } from "./due_wheel.ts";
 import { Session, type SessionName } from "./session.ts";
-import { type Columns, foldTally, tallyColumns } from "./session_fold.ts";
+import { type Columns, type FoldOptions, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
-import { readColumns, readLine, startLeadMs, writeStart } from "./session_rows.ts";
+import { readColumns, readLine, readMovingColumns, startLeadMs, writeStart } from "./session_rows.ts";
 
 /** What may change while it runs. */
 export interface SessionSettings {
@@ -187,7 +187,10 @@ export class SessionBook implements SessionKeeper {
     this.sharing?.storedIdentities(unit.identities);
     for (const { session, tally, starts } of this.#held.get(unit) ?? []) {
       session.pending--;
-      this.#fold(session, tally, columnsReader(unit));
+      this.#fold(session, tally, {
+        read: lineReader(unit, readColumns),
+        glance: lineReader(unit, readMovingColumns),
+      });
       session.through = at;
       this.sharing?.stored(session);
       if (!starts) continue;
@@ -292,10 +295,10 @@ export class SessionBook implements SessionKeeper {
     this.#count("ended");
   }
 
-  #fold(session: Session, tally: SessionTally, read: (record: number) => Columns): void {
+  #fold(session: Session, tally: SessionTally, read: Omit<FoldOptions, "timeoutMs">): void {
     const { fold } = session;
     const profileBefore = fold.profileId;
-    foldTally(fold, tally, { timeoutMs: this.settings.timeoutMs, read });
+    foldTally(fold, tally, { timeoutMs: this.settings.timeoutMs, ...read });
     if (fold.referrer === "") fold.referrer = session.referrer;
     else if (session.referrer === "") session.referrer = fold.referrer;
     this.#changed.add(session);
@@ -315,7 +318,7 @@ export class SessionBook implements SessionKeeper {
   #replayEvent(session: Session, columns: Columns): void {
     const tally = new SessionTally(session, new Map(), arrivalOf(columns));
     tallyColumns(tally, 0, columns);
-    this.#fold(session, tally, () => columns);
+    this.#fold(session, tally, { read: () => columns });
     session.seenT = session.fold.liveT;
     this.#resumeLive(session);
   }
@@ -398,12 +401,12 @@ function ownerKey(project: string, name: string): string {
 }
 
 /** Reads columns of records; the record read last is often asked for again. */
-function columnsReader(unit: Unit): (record: number) => Columns {
+function lineReader(unit: Unit, read: (line: Uint8Array) => Columns): (record: number) => Columns {
   let last = -1;
   let columns: Columns = {};
   return (record) => {
     if (record !== last) {
-      columns = readColumns(lineOf(unit, record));
+      columns = read(lineOf(unit, record));
       last = record;
     }
     return columns;

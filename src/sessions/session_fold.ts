@@ -49,6 +49,8 @@ export interface FoldOptions {
   readonly timeoutMs: number;
   /** The columns of a record of the unit. */
   read(record: number): Columns;
+  /** Of these, those that move a session on: profile, page and referrer, and groups. @default read */
+  glance?(record: number): Columns;
 }
 
 const noPage: VisitedPage = { path: "", origin: "" };
@@ -99,12 +101,14 @@ export function emptyFold(): SessionFold {
 }
 
 /** Adds the events of a unit. */
-export function foldTally(fold: SessionFold, tally: SessionTally, { timeoutMs, read }: FoldOptions): void {
+export function foldTally(fold: SessionFold, tally: SessionTally, options: FoldOptions): void {
   fold.events += tally.events;
   fold.views += tally.views;
   fold.revenue += tally.revenue;
   if (tally.firstRecord < 0) return;
+  const { timeoutMs } = options;
   const isFirst = fold.columns === "";
+  const read = isFirst ? options.read : options.glance ?? options.read;
   if (isFirst) {
     const first = read(tally.firstRecord);
     // A blank where there is nothing: it was looked at.

@@ -58,6 +58,73 @@ export function readColumns(line: Uint8Array): Columns {
   return JSON.parse(at < 0 ? bytes.toString() : bytes.toString("utf8", 0, at) + "}") as Columns;
 }
 
+/** Of an event that is not its session's first, the fold asks for no other text. */
+const movingColumns = [
+  ...["profile_id", "path", "origin", "query"],
+  ...["referrer", "referrer_name", "referrer_type"],
+].map((name) => ({ name, bytes: new TextEncoder().encode(name) }));
+
+const quote = 0x22, comma = 0x2c, backslash = 0x5c, openBracket = 0x5b, openBrace = 0x7b, closeBrace = 0x7d;
+
+/**
+ * The columns of a stored event that move its session on, which is asked of every event: at a fraction of what
+ * {@link readColumns} costs, and all columns where one of them is no text.
+ */
+export function readMovingColumns(line: Uint8Array): Columns {
+  const columns: Record<string, unknown> = {};
+  for (let at = 0; at < line.length && line[at] !== closeBrace;) {
+    const nameStart = at + 2;
+    const nameEnd = endOfText(line, nameStart);
+    const start = nameEnd + 2;
+    const first = line[start];
+    if (first === openBrace) break;
+    if (first === openBracket) return readColumns(line);
+    if (first !== quote) {
+      at = endOfWord(line, start);
+      continue;
+    }
+    at = endOfText(line, start + 1) + 1;
+    const name = movingName(line, nameStart, nameEnd);
+    if (name !== undefined) columns[name] = textOf(line, start + 1, at - 1);
+  }
+  return columns;
+}
+
+function movingName(line: Uint8Array, start: number, end: number): string | undefined {
+  for (const { name, bytes } of movingColumns) {
+    if (bytes.length !== end - start) continue;
+    let i = 0;
+    while (i < bytes.length && line[start + i] === bytes[i]) i++;
+    if (i === bytes.length) return name;
+  }
+  return undefined;
+}
+
+/** Where the quote is that ends a text. */
+function endOfText(line: Uint8Array, start: number): number {
+  let at = start;
+  while (line[at] !== quote && at < line.length) at += line[at] === backslash ? 2 : 1;
+  return at;
+}
+
+function endOfWord(line: Uint8Array, start: number): number {
+  let at = start;
+  while (line[at] !== comma && line[at] !== closeBrace && at < line.length) at++;
+  return at;
+}
+
+function textOf(line: Uint8Array, start: number, end: number): string {
+  let bits = 0;
+  let isEscaped = false;
+  for (let i = start; i < end; i++) {
+    bits |= line[i];
+    if (line[i] === backslash) isEscaped = true;
+  }
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  if (isEscaped) return JSON.parse(bytes.toString("utf8", start - 1, end + 1)) as string;
+  return bytes.toString(bits < 0x80 ? "latin1" : "utf8", start, end);
+}
+
 /** Adds the session_start that goes before this event: a copy of it, but for what is the event's own. */
 export function writeStart(of: RowOf, first: ReadLine & { time: number }, unit: Unit): void {
   const { columns, properties, time } = first;
