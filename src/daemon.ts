@@ -225,7 +225,7 @@ export class Daemon {
       admission: this.#admission,
       buffers: new BufferPool(pooledBytes),
       stalls: this.#stalls,
-      idempotency: new Idempotency(store.indexes, this.#shared?.sessions),
+      idempotency: new Idempotency(store.indexes, this.#shared?.sessions.rows),
       twins: new Twins(this.#clock),
     };
   }

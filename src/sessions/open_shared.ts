@@ -3,14 +3,18 @@
  * @module
  */
 
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
+import { Outbox } from "./outbox.ts";
 import { RedisLink } from "./redis_link.ts";
 import type { SaltStore } from "./salts.ts";
 import type { SessionBook } from "./session_book.ts";
+import { SessionOperations } from "./session_operations.ts";
+import { SharedRows } from "./shared_rows.ts";
+import { agreeOnSalts } from "./shared_salts.ts";
 import { SharedSessions } from "./shared_sessions.ts";
 
 /** What {@link openShared} works with. */
@@ -36,20 +40,31 @@ export interface Shared {
  * @throws what the disk says, when the daemon's name cannot be kept
  */
 export async function openShared(options: OpenSharedOptions): Promise<Shared | undefined> {
-  const { config, book, clock, log, metrics } = options;
+  const { config, book, salts, clock, log, metrics } = options;
   const { redis: { url, prefix }, data_dir: dataDir } = config();
   if (url === "") return undefined;
   const daemonId = await daemonIdIn(dataDir);
+  const token = `${daemonId}/${randomUUID()}`;
+  const keepMs = (): number => config().identities.keep_ms;
+  const onOutage = (): "continue" | "reject" => config().redis.on_outage;
   const link = new RedisLink({ url, prefix, clock, log, metrics });
-  const sessions = new SharedSessions({
-    ...{ link, book, daemonId, clock, log, metrics, salts: options.salts },
-    keepMs: () => config().identities.keep_ms,
-    replyKeepMs: () => config().idempotency.keep_ms,
-    saltKeepDays: () => config().track.salt_keep_days,
-    onOutage: () => config().redis.on_outage,
-  });
+  const operations = new SessionOperations({ link, book, daemonId, token, keepMs });
+  const outbox = new Outbox(
+    link,
+    (session) => [operations.publish(session), ...operations.extend(session)],
+  );
+  const replyKeepMs = (): number => config().idempotency.keep_ms;
+  const rows = new SharedRows({ link, outbox, token, keepMs, replyKeepMs, onOutage, clock });
+  const sessions = new SharedSessions({ link, outbox, operations, rows, book, onOutage, clock, metrics });
   book.sharing = sessions;
-  await link.start(() => sessions.reconcile());
+  await link.start(async () => {
+    const saltKeepDays = (): number => config().track.salt_keep_days;
+    await agreeOnSalts({ link, outbox, salts, saltKeepDays }, clock.now());
+    sessions.tellAll();
+    const repeats = await rows.reconcile();
+    await outbox.tell();
+    if (repeats > 0) log.warn("Rows were stored twice while Redis was away", { count: repeats });
+  });
   return { sessions, link };
 }
 

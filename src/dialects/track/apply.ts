@@ -130,7 +130,7 @@ export class TrackIngest implements Ingest {
   settle(unit: Unit): Promise<void> | undefined {
     const { shared } = this.#options.services;
     const identities = shared && unit.identities.filter((identity) => identity !== undefined);
-    return identities?.length ? shared!.claimIdentities(identities) : undefined;
+    return identities?.length ? shared!.rows.claim(identities) : undefined;
   }
 
   admit(): void {
