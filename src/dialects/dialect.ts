@@ -126,10 +126,13 @@ export interface Ingest {
    */
   twinOf?(body: Uint8Array): Twin | undefined;
   /**
-   * All records of the unit are there, and it is about to be stored: asks other daemons what must be asked of it.
+   * All rows were given, and the unit is about to be stored: asks other daemons what must be asked of it, and takes
+   * the rows that waited for their answer.
    * @throws WeirError
    */
-  settle?(unit: Unit): Promise<void> | undefined;
+  settle?(unit: Unit, outcomes: Outcomes): Promise<void> | undefined;
+  /** Bytes of rows that wait for {@link settle}. @default 0 */
+  readonly heldBytes?: number;
   /**
    * Throws what refuses the sender. Called when the body closed well-formed, since a bad body is told before bad
    * credentials; for a stream, before its first row.

@@ -169,6 +169,22 @@ export class RowWindow {
     }
   }
 
+  /** The rows from row `from` on as a window of their own, whose bytes stay as they are. */
+  copyFrom(from: number): RowWindow {
+    const start = this.start(from);
+    return new RowWindow({
+      bytes: this.bytes.slice(start, this.end(this.count - 1)),
+      start: 0,
+      starts: this.#starts.slice(from).map((at) => at + this.#start - start),
+      ends: this.#ends.slice(from).map((at) => at + this.#start - start),
+      firstIndex: this.firstIndex + from,
+      hasUnicodeEscape: this.hasUnicodeEscape,
+      failsAlone: this.#failsAlone,
+      reasons: this.#reasons?.slice(from),
+      values: this.#isParsed ? this.#values?.slice(from) : undefined,
+    });
+  }
+
   /**
    * Parses all rows in one call. The bytes between two rows are one comma and white space, and no row has a comma
    * outside of its own brackets, so that the list is JSON exactly when each row is.

@@ -6,8 +6,9 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { type Daemon, startDaemon } from "../support/daemon.ts";
 import { send } from "../support/http.ts";
-import { readRows } from "../support/parts.ts";
+import { readAllRows, readRows } from "../support/parts.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
+import { startRedisProxy } from "../support/redis_proxy.ts";
 import { chrome, event, flush, postBatch, postOne } from "./track_requests.ts";
 
 type Row = Record<string, unknown>;
@@ -62,6 +63,69 @@ Deno.test("A 2000-event batch costs at most one round trip a window", async () =
   };
   assert(trips.first >= 1 && Object.values(trips).every((n) => n <= windows), JSON.stringify(trips));
   assert(trips.known <= 2, JSON.stringify(trips));
+});
+
+/** What a batch of 2000 rows is made of. */
+const batches: Record<string, (row: number, body: number) => Row> = {
+  "every row of its own device, with an insert id": (row, body) => ({
+    __deviceId: `d${body}-${row}`,
+    __insertId: `i${body}-${row}`,
+  }),
+  "large rows of their own devices, with insert ids": (row, body) => ({
+    __deviceId: `d${body}-${row}`,
+    __insertId: `i${body}-${row}`,
+    text: "x".repeat(1_500),
+  }),
+  "old events of many sessions": (row, body) => ({
+    __deviceId: `d${body}-${row % 100}`,
+    __timestamp: new Date(Date.now() - (2 + Math.floor(row / 100)) * 3_600_000).toISOString(),
+  }),
+  "an insert id the second time": (row, body) => ({
+    __deviceId: `d${body}-${row}`,
+    __insertId: `i${row % 1_000}`,
+  }),
+};
+
+for (const [what, propertiesOf] of Object.entries(batches)) {
+  Deno.test(`Three 2000-event batches at once cost at most one round trip a window: ${what}`, async () => {
+    await using redis = await startRedis();
+    await using proxy = startRedisProxy(redis.port);
+    await using daemon = await startDaemon({ config: { redis: { url: proxy.url } } });
+    const bodies = [0, 1, 2].map((body) =>
+      Array.from({ length: 2_000 }, (_, row) => event("e", propertiesOf(row, body)))
+    );
+    const before = proxy.scripts;
+    const replies = await Promise.all(bodies.map((rows) => postBatch(daemon, rows)));
+    for (const { accepted, rejected } of replies) assertEquals([accepted, rejected], [2_000, []]);
+    // What was stored is told a little later.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const trips = proxy.scripts - before;
+    assert(trips > 0 && trips <= 3 * 2_000 / 50, `${trips} round trips`);
+    await flush(daemon);
+    const rows = await readAllRows(daemon.dataDir, "events");
+    const marks = rows.filter(({ name }) => name === "e").map(({ insert_id, id }) => insert_id ?? id);
+    assertEquals(new Set(marks).size, marks.length);
+    const devices = new Set(rows.map(({ session_id }) => session_id));
+    assertEquals(rows.filter(({ name }) => name === "session_start").length, devices.size);
+  });
+}
+
+Deno.test("A batch whose rows wait for Redis stores nothing when it turns out to be malformed", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon({ config: { redis: { url: redis.url } } });
+  const rows = Array.from(
+    { length: 120 },
+    (_, i) => event("e", { __deviceId: `d${i}`, __insertId: `i${i}` }),
+  );
+  const text = JSON.stringify({ events: rows });
+  const { status } = await send(`${daemon.url}/track/batch`, text.slice(0, -1));
+  assertEquals(status, 400);
+  assertEquals(await eventRows(daemon), []);
+  assertEquals((await postBatch(daemon, [...rows, event("")])).rejected.map(({ index }) => index), [120]);
+  await flush(daemon);
+  const stored = await readAllRows(daemon.dataDir, "events");
+  assertEquals(stored.filter(({ name }) => name === "e").length, 120);
+  assertEquals(stored.filter(({ name }) => name === "session_start").length, 120);
 });
 
 Deno.test("Daemons agree on the live session of a device, and on devices without a name", async () => {

@@ -22,12 +22,12 @@ import { tallyColumns } from "../../sessions/session_fold.ts";
 import { UnknownSession } from "../../sessions/live_sessions.ts";
 import type { Session } from "../../sessions/session.ts";
 import { readColumns } from "../../sessions/session_rows.ts";
-import type { SharedSessions } from "../../sessions/shared_sessions.ts";
-import { WindowQuestions } from "../../sessions/window_questions.ts";
+import type { WindowQuestions } from "../../sessions/window_questions.ts";
 import { writeBot, writeRow } from "./rows.ts";
 import { trackTwin } from "./twin.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
 import type { Sender } from "./sender.ts";
+import { type RowsFrom, type Taken, WaitingRows } from "./waiting_rows.ts";
 import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
@@ -63,6 +63,10 @@ export class TrackIngest implements Ingest {
   #isGuarded = false;
   /** Seen so far, whoever sent them. */
   #rows = 0;
+  /** Undefined where no daemons share sessions. */
+  readonly #waiting: WaitingRows | undefined;
+  /** Are rows looked at, and not taken? */
+  #isLooking = false;
 
   constructor(options: TrackOptions) {
     this.#options = options;
@@ -70,10 +74,20 @@ export class TrackIngest implements Ingest {
     this.#refusal = options.refusal;
     this.needsEnvelope = options.sender === undefined && options.refusal === undefined;
     this.#isBatch = options.batchOnly;
+    const { shared } = options.services;
+    this.#waiting = shared && new WaitingRows({
+      shared,
+      take: (rows, into) => this.#takeRows(rows, into),
+      look: (rows, questions) => this.#lookAt(rows, questions),
+    });
   }
 
   get scope(): string | undefined {
     return this.#sender?.project;
+  }
+
+  get heldBytes(): number {
+    return this.#waiting?.heldBytes ?? 0;
   }
 
   async opened(envelope: Readonly<Record<string, unknown>>): Promise<void> {
@@ -121,16 +135,22 @@ export class TrackIngest implements Ingest {
     this.#rows += window.count;
     const sender = this.#sender;
     if (sender === undefined) return window.settle();
-    const from = this.#takeRows({ window, from: 0, sender }, unit, outcomes);
-    const { shared } = this.#options.services;
-    if (from === window.count || shared === undefined) return;
-    return this.#takeShared({ window, from, sender, shared }, unit, outcomes);
+    const waiting = this.#waiting;
+    // What comes behind rows that wait waits as well: rows are taken in order.
+    const from = waiting?.isEmpty === false
+      ? 0
+      : this.#takeRows({ window, from: 0, sender }, { unit, outcomes });
+    if (from === window.count || waiting === undefined) return;
+    // A body that is one row is judged when it closes.
+    const mayWait = this.#options.batchOnly || window.count > 1;
+    return waiting.add({ window, from, sender }, { unit, outcomes }, { mayWait });
   }
 
-  settle(unit: Unit): Promise<void> | undefined {
-    const { shared } = this.#options.services;
-    const identities = shared && unit.identities.filter((identity) => identity !== undefined);
-    return identities?.length ? shared!.rows.claim(identities) : undefined;
+  settle(unit: Unit, outcomes: Outcomes): Promise<void> | undefined {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return undefined;
+    const isSettled = waiting.isEmpty && unit.identities.every((identity) => identity === undefined);
+    return isSettled ? undefined : waiting.settle({ unit, outcomes });
   }
 
   admit(): void {
@@ -171,7 +191,7 @@ export class TrackIngest implements Ingest {
   }
 
   /** Takes rows up to the first one about which other daemons must be asked; answers which that is. */
-  #takeRows({ window, from, sender }: TakingFrom, unit: Unit, outcomes: Outcomes): number {
+  #takeRows({ window, from, sender }: RowsFrom, { unit, outcomes }: Taken): number {
     sender.events.begin(this.#options.inbound.arrivedAt);
     for (let i = from; i < window.count; i++) {
       const mark = unit.mark();
@@ -187,33 +207,21 @@ export class TrackIngest implements Ingest {
     return window.count;
   }
 
-  /** Asks the other daemons what must be asked of the window's rows, then takes those that waited for it. */
-  async #takeShared(
-    at: TakingFrom & { shared: SharedSessions },
-    unit: Unit,
-    outcomes: Outcomes,
-  ): Promise<void> {
-    const { window, sender, shared } = at;
-    for (let { from } = at; from < window.count;) {
-      await shared.learn(this.#questionsOf({ window, from, sender }));
-      from = this.#takeRows({ window, from, sender }, unit, outcomes);
-    }
-  }
-
-  /** Looks at the rows that wait as if they were taken, and takes down what must be asked. */
-  #questionsOf(rows: TakingFrom): WindowQuestions {
-    const questions = new WindowQuestions();
+  /** Looks at rows as if they were taken, and takes down what must be asked about them. */
+  #lookAt(rows: RowsFrom, questions: WindowQuestions): Unit["identities"] {
     const { sessions } = this.#options.services;
     const last = this.#last;
-    const scratch = new Unit();
+    const unit = new Unit();
     sessions.questions = questions;
+    this.#isLooking = true;
     try {
-      this.#takeRows(rows, scratch, new Outcomes());
+      this.#takeRows(rows, { unit, outcomes: new Outcomes() });
     } finally {
       sessions.questions = undefined;
+      this.#isLooking = false;
       this.#last = last;
     }
-    return questions;
+    return unit.identities;
   }
 
   /** Stamps the outcome of row i, and adds its records to the unit. */
@@ -268,12 +276,13 @@ export class TrackIngest implements Ingest {
   }
 
   #countGuarded(guard: string): void {
-    this.#options.services.metrics.counter("weir_guarded_rows_total").inc({ guard });
+    if (!this.#isLooking) this.#options.services.metrics.counter("weir_guarded_rows_total").inc({ guard });
   }
 
   /** A row that we failed on costs no other row. */
   #failRow(index: number, error: unknown, outcomes: Outcomes): void {
     const { inbound, services: { log } } = this.#options;
+    if (this.#isLooking) return;
     log.error("A row failed", {
       dialect: "track",
       request_id: inbound.requestId,
@@ -332,13 +341,6 @@ interface BotRow {
   readonly sender: Sender;
   readonly where: Whereabouts;
   readonly time: number;
-}
-
-/** The rows of a window from one on, and who sent them. */
-interface TakingFrom {
-  readonly window: RowWindow;
-  readonly from: number;
-  readonly sender: Sender;
 }
 
 /** Row i of a window, and who sent it. */
