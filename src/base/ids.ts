@@ -30,13 +30,21 @@ export class IdSource {
   }
 
   /**
-   * Writes the next id into `buffer` at `at`: 36 ASCII bytes.
-   * @param now Wall clock, ms since the epoch, where the caller knows it already.
+   * Lends out the ids that come next, to be made elsewhere and told to {@link used}: an id is the text with the
+   * counter, hex digits, in its places: 12 bits from character 15 on, 14 behind the variant's 2 from 19, 16 from 24.
+   * @param text Takes the 36 ASCII bytes.
+   * @param now Wall clock, ms since the epoch.
+   * @returns the counter of the first one, of 42 bits; each further one counts one more
    */
-  writeNext(buffer: Uint8Array, at: number, now: number): void {
-    this.#advance(now);
-    const text = this.#text;
-    for (let i = 0; i < 36; i++) buffer[at + i] = text[i];
+  lend(text: Uint8Array, now: number): number {
+    if (now > this.#time) this.#beginTime(now);
+    text.set(this.#text);
+    return this.#counter;
+  }
+
+  /** So many of those that were lent out are in use; no other id may have been made meanwhile. */
+  used(count: number): void {
+    this.#counter += count;
   }
 
   #advance(now: number): void {

@@ -195,6 +195,17 @@ export class Unit {
     this.#open = this.writer.length;
   }
 
+  /**
+   * Closes the next of several records that were written at once, each with its line break.
+   * @param end Where it ends; nothing else may be done with the unit until all that was written is closed.
+   */
+  closeAt(end: number, place: Place, identity?: Identity): void {
+    this.starts.push(this.#open);
+    this.places.push(place);
+    this.identities.push(identity);
+    this.#open = end;
+  }
+
   /** Forgets what was written since the last {@link close}: the row failed half-way. */
   abandon(): void {
     this.writer.truncate(this.#open);

@@ -5,7 +5,7 @@
  * those follow, without a branch, which bytes are escaped and which lie in strings. Only brackets, and separators on
  * the floor, are then looked at one by one.
  *
- * After a change: deno run --no-lock --allow-read --allow-write --allow-env src/parse/block_scan_build.ts
+ * After a change: deno run --no-lock --allow-read --allow-write --allow-env src/kernel_build.ts
  */
 
 /** Where the block lies, 64 bytes of white space behind it. */

@@ -83,19 +83,22 @@ Deno.test("IdSource.next() carries from the counter's low bits into its high one
   }
 });
 
-Deno.test("IdSource.writeNext() writes what next() would have given, and nothing beside it", () => {
+Deno.test("IdSource.lend() lends out the ids that next() would give, and next() goes on behind those in use", () => {
   const clock = handClock(123_456_789);
   const ids = new IdSource(clock);
   const before = ids.next();
-  const buffer = new Uint8Array(40).fill(0x2e);
-  ids.writeNext(buffer, 2, clock.at);
-  const text = new TextDecoder().decode(buffer);
-  assertEquals([text.slice(0, 2), text.slice(38)], ["..", ".."]);
-  const id = text.slice(2, 38);
-  assertMatch(id, version7);
-  assertEquals(counterOf(id), counterOf(before) + 1n);
-  assertEquals(id.slice(28), before.slice(28));
-  assert(ids.next() > id);
+  const text = new Uint8Array(36);
+  const counter = ids.lend(text, clock.at);
+  assertEquals(BigInt(counter), counterOf(before) + 1n);
+  const lent = new TextDecoder().decode(text);
+  assertEquals([lent.slice(0, 14), lent.slice(28)], [before.slice(0, 14), before.slice(28)]);
+  ids.used(3);
+  assertEquals(counterOf(ids.next()), counterOf(before) + 4n);
+
+  clock.at++;
+  assert(ids.lend(text, clock.at) < 2 ** 40);
+  assertMatch(new TextDecoder().decode(text), version7);
+  assert(new TextDecoder().decode(text).slice(0, 13) > before.slice(0, 13));
 });
 
 Deno.test("IdSource of two processes differ in their last 32 bits", () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Block, canScanBlocks, scanBlock } from "../../src/parse/block_scan.ts";
-import { sourceHash } from "../../src/parse/block_scan_build.ts";
+import { kernelPlans, sourceHash } from "../../src/kernel_build.ts";
 import { blockScanSource } from "../../src/parse/block_scan_wasm.ts";
 import { closeBrace, closeBracket, comma, Scanner } from "../../src/parse/scanner.ts";
 import { TextMaker } from "./json_texts.ts";
@@ -156,6 +156,5 @@ Deno.test("Scanner.scan() goes on over blocks as it does byte by byte", () => {
 });
 
 Deno.test("block_scan_wasm.ts is compiled from block_scan.as as it is", async () => {
-  const source = await Deno.readTextFile(new URL("../../src/parse/block_scan.as", import.meta.url));
-  assertEquals(sourceHash(source), blockScanSource, "run src/parse/block_scan_build.ts");
+  assertEquals(await sourceHash(kernelPlans.blockScan), blockScanSource, "run src/kernel_build.ts");
 });

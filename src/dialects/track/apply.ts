@@ -12,8 +12,8 @@ import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services, Twin } from "../dialect.ts";
 import type { Bot } from "./bots.ts";
-import { writeCommonBatch } from "./common_batch.ts";
-import { maxCommonDepth } from "./row_reader.ts";
+import { wholeRow, writeCommonBatch, writeCommonRows } from "./common_batch.ts";
+import { maxCommonDepth } from "./event_writer.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { insertIdOf } from "./insert_id.ts";
 import { guardProblem } from "./guards.ts";
@@ -119,7 +119,7 @@ export class TrackIngest implements Ingest {
     try {
       rows = batchOnly
         ? writeCommonBatch(body, unit, { events: sender.events, maxRows: config.track.max_batch_rows })
-        : Number(sender.events.write({ bytes: body, start: 0, end: body.length, row: 0 }, unit));
+        : sender.events.writeRows(wholeRow(body), { from: 0, to: 1 }, unit);
     } catch {
       // Row by row it will turn out which one failed, and why.
       unit.rollback(mark);
@@ -194,6 +194,13 @@ export class TrackIngest implements Ingest {
   #takeRows({ window, from, sender }: RowsFrom, { unit, outcomes }: Taken): number {
     sender.events.begin(this.#options.inbound.arrivedAt);
     for (let i = from; i < window.count; i++) {
+      const common = sender.isSuspect ? 0 : writeCommonRows(window, i, { events: sender.events, unit });
+      if (common > 0) {
+        outcomes.accepted += common;
+        this.#last = sender.events.last;
+        i += common;
+        if (i === window.count) break;
+      }
       const mark = unit.mark();
       try {
         this.#takeRow({ window, i, sender }, unit, outcomes);
@@ -228,13 +235,6 @@ export class TrackIngest implements Ingest {
   #takeRow({ window, i, sender }: Taking, unit: Unit, outcomes: Outcomes): void {
     faultPoint("track.row");
     const index = window.firstIndex + i;
-    const row = { bytes: window.bytes, start: window.start(i), end: window.end(i), row: index };
-    if (!sender.isSuspect && !window.isFlawed(i) && sender.events.write(row, unit)) {
-      window.trust(i);
-      outcomes.accepted++;
-      this.#last = sender.events.last;
-      return;
-    }
     const malformed = window.malformed(i);
     if (malformed !== undefined) return outcomes.reject(index, "malformed", malformed);
     const value = window.value(i);

@@ -1,13 +1,38 @@
 /**
- * Small batches of nothing but common events, `{"events":[..]}`, read in one go: no windows, no envelope.
+ * Common events in bodies and windows. Small batches of nothing else, `{"events":[..]}`, are read in one go: no
+ * windows, no envelope.
  * @module
  */
 
+import { isFaultPlanned } from "../../base/faults.ts";
 import type { Unit } from "../../base/record.ts";
-import type { EventWriter } from "./event_writer.ts";
+import type { RowWindow } from "../../parse/window.ts";
+import type { EventWriter, LyingRows } from "./event_writer.ts";
 
 const opening = ["{", '"events"', ":", "["].map((text) => new TextEncoder().encode(text));
-const comma = 0x2c, closeBracket = 0x5d, closeBrace = 0x7d;
+const closeBracket = 0x5d, closeBrace = 0x7d;
+
+/** A body that is one row. */
+export function wholeRow(body: Uint8Array): LyingRows {
+  return { bytes: body, firstIndex: 0, start: () => 0, end: () => body.length };
+}
+
+/**
+ * Adds the records of a window's rows from row `from` on to the unit, up to the first that must be looked at.
+ * @returns how many rows were taken
+ */
+export function writeCommonRows(
+  window: RowWindow,
+  from: number,
+  { events, unit }: { events: EventWriter; unit: Unit },
+): number {
+  if (isFaultPlanned("track.row")) return 0;
+  let to = from;
+  while (to < window.count && !window.isFlawed(to)) to++;
+  const taken = events.writeRows(window, { from, to }, unit);
+  for (let i = from; i < from + taken; i++) window.trust(i);
+  return taken;
+}
 
 /**
  * Adds the records of a whole batch to the unit.
@@ -23,14 +48,8 @@ export function writeCommonBatch(
     at = skipPiece(body, skipBlanks(body, at), piece);
     if (at < 0) return 0;
   }
-  for (let row = 0; row < maxRows; row++) {
-    at = events.writeNext({ bytes: body, start: skipBlanks(body, at), end: body.length, row }, unit);
-    if (at < 0) break;
-    at = skipBlanks(body, at);
-    if (body[at] === comma) at++;
-    else if (body[at] === closeBracket && isEnd(body, at + 1)) return row + 1;
-    else break;
-  }
+  const list = events.writeList(body, { start: at, maxRows }, unit);
+  if (list !== undefined && body[list.end] === closeBracket && isEnd(body, list.end + 1)) return list.rows;
   unit.rollback(0);
   return 0;
 }

@@ -1,38 +1,26 @@
 /**
- * Events of the common shape, written from the row's bytes: the same record that the schema's path would write
+ * Events of the common shape, written from the rows' bytes: the same records that the schema's path would write
  * (`tests/dialects/track/fast_path_test.ts` holds the two against each other), without building a value.
  * @module
  */
 
 import type { IdSource } from "../../base/ids.ts";
-import { type SessionTally, Trait } from "../../base/session_tally.ts";
 import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
-import { eventNameProblem } from "./event_name.ts";
-import type { Session } from "../../sessions/session.ts";
 import { carryReferrer } from "./carried_referrer.ts";
-import { PlainPage } from "./plain_page.ts";
+import { type Device, eventKernel, kernelConstants as c } from "./event_kernel.ts";
+import { eventNameProblem } from "./event_name.ts";
 import { pageColumns } from "./page.ts";
-import { Span, TrackRowReader } from "./row_reader.ts";
-import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 import type { TimeLimits } from "./timestamp.ts";
+import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 
-const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const dayMs = 86_400_000;
-/** Bytes of a record besides what is copied from the row: names of columns, id, time, session. */
-const fixedBytes = 400;
-
-const quote = 0x22;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const nothing = new Uint8Array(0);
-/** Devices and names remembered; past it all are forgotten. */
-const maxKnown = 1_024;
-
-const insertIdName = encoder.encode('","insert_id":"');
-const profileName = encoder.encode('","profile_id":"');
-const idName = encoder.encode('","id":"');
-const screenView = encoder.encode("screen_view");
+/** Answers that a row may need: its name, its profile, its device (made room for, looked at, located), its page, room. */
+const mostAnswers = 12;
+/** What every row carries is not longer than this; senders with more are left to the schema's path. */
+const maxColumnBytes = 16_384;
+/** Brackets open at once in a body whose rows are of the common shape, at the most. */
+export const maxCommonDepth = 37;
 
 /** What must be known of a sender. */
 export interface EventSender {
@@ -61,318 +49,238 @@ export interface EventWriterOptions {
   readonly timeoutMs: number;
 }
 
-/** Where a row lies, and which one of its body it is. */
-export interface RowAt {
+/** Rows that lie in some bytes, as a window has them. */
+export interface LyingRows {
   readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  readonly row: number;
-}
-
-/** A device of this sender, and the session that its last event fell into. */
-interface Device {
-  /** As sent, without quotes; empty for the device that is computed from the sender. */
-  readonly bytes: Uint8Array;
-  readonly explicit: string | undefined;
-  /** As JSON text, without quotes. */
-  idBytes: Uint8Array;
-  /** From the quote that ends the id of the row to the one that begins its name. */
-  columns: Uint8Array;
-  where: Whereabouts;
-  readonly session: Session | undefined;
-  /** Do its events come to a live session? */
-  readonly isLive: boolean;
-  /** The session's referrer, as it was last written. */
-  referrer: string;
-  referrerBytes: Uint8Array;
-  /** Of the unit written last. */
-  tally: SessionTally | undefined;
-  /** Times from `since` on and before `until` have the same device id and session. */
-  since: number;
-  until: number;
+  /** Index of the first one in its body. */
+  readonly firstIndex: number;
+  /** Where row i begins. */
+  start(i: number): number;
+  /** Where row i ends. */
+  end(i: number): number;
 }
 
 /**
  * Writes the events of one sender. Several requests may take turns, each beginning with {@link EventWriter.begin}
  * and writing its rows without a pause.
  *
- * - A row that is not of the common shape leaves nothing behind: all questions are asked before the first byte
- *   is written.
+ * The kernel writes row after row and stops at one that it has a question about. What it knows of a device holds for
+ * as long as nobody else touches its session, so it is looked at again when a run begins (for the devices of the run
+ * before; others are asked about when a row comes to them) and whenever a question was answered in a way that may
+ * change other sessions. Within a run only rows of the run move a session: the kernel follows that by itself, and a
+ * row that would leave the session makes it stop. Where two devices share a session, what the kernel knows of the
+ * latest event may be too early: then it stops once too often.
+ *
+ * - A row that is not of the common shape leaves nothing behind: all questions are asked before the first byte of
+ *   its record is written.
  */
 export class EventWriter {
   /** Device and session of the last event written. */
   last: Whereabouts | undefined;
   readonly #options: EventWriterOptions;
-  readonly #reader = new TrackRowReader();
-  readonly #page = new PlainPage();
+  /** Undefined where the kernel cannot serve this sender. */
+  readonly #kernel = eventKernel;
   readonly #head: Uint8Array;
   readonly #columns: Uint8Array;
+  readonly #number: number;
   #arrivedAt = NaN;
-  /** {@link #arrivedAt} as ISO text, once a row needed it. */
-  #arrival: Uint8Array | undefined;
-  readonly #devices = new Map<number, Device>();
-  readonly #names = new Map<number, Uint8Array>();
-  /** Year, month and day of the last time read, as one number, and its midnight in ms since the epoch. */
-  #date = -1;
-  #midnight = NaN;
+  /** Of the kernel, when the sender was laid in. */
+  #generation = -1;
+  /** Places of head and columns in the kernel. */
+  readonly #laid = new Int32Array(4);
+  /** Slots used in the last run, and perhaps others of this sender. */
+  #used: number[] = [];
+  #firstCounter = 0;
   #place: RowPlace | undefined;
   #placeDay = NaN;
-  /** Of the row written last. */
-  #hasPath = false;
 
   constructor(options: EventWriterOptions) {
     this.#options = options;
     const project = JSON.stringify(options.sender.project);
     this.#head = encoder.encode(`{"kind":"event","project_id":${project},"created_at":"`);
     this.#columns = encoder.encode(options.sender.columns + ',"properties":');
+    if (this.#head.length + this.#columns.length > maxColumnBytes) this.#kernel = undefined;
+    this.#number = this.#kernel?.nextSender() ?? 0;
   }
 
   /** The next rows arrived at this time, ms since the epoch. */
   begin(arrivedAt: number): void {
-    if (arrivedAt === this.#arrivedAt) return;
     this.#arrivedAt = arrivedAt;
-    this.#arrival = undefined;
   }
 
   /**
-   * Adds the record of the row `bytes[start, end)` to the unit.
-   * @param at.row Index of the row in its body.
-   * @returns false when the row is not of the common shape, or must be refused; then the schema says more
+   * Adds the records of rows to the unit, in order, up to the first row that is not of the common shape or must be
+   * refused; then the schema says more.
+   * @param from First of the rows.
+   * @param to Behind the last one.
+   * @returns how many rows were taken
    */
-  write(at: RowAt, unit: Unit): boolean {
-    return this.#reader.read(at.bytes, at.start, at.end) === at.end && this.#writeRow(at, unit);
+  writeRows(rows: LyingRows, { from, to }: { from: number; to: number }, unit: Unit): number {
+    const kernel = this.#kernel;
+    if (kernel === undefined) return 0;
+    this.#beginRun();
+    let next = from;
+    while (next < to) {
+      const count = this.#layRows(rows, next, to);
+      const firstIndex = rows.firstIndex + next;
+      const write = (done: number, given: number): number => kernel.exports.writeRows(done, count, given);
+      const taken = this.#run(unit, { firstIndex, count, write });
+      next += taken;
+      if (count === 0 || taken < count) break;
+    }
+    this.#endRun();
+    return next - from;
   }
 
   /**
-   * The same for a row that begins at `start` and ends somewhere before `end`.
-   * @returns where it ends; -1 where {@link write} would answer false
+   * Adds the records of rows that lie behind each other with commas between them, the first one from `start` on.
+   * @returns how many there are and where the last one ends; undefined when one of them was not taken
    */
-  writeNext(at: RowAt, unit: Unit): number {
-    const end = this.#reader.read(at.bytes, at.start, at.end);
-    return end >= 0 && this.#writeRow(at, unit) ? end : -1;
+  writeList(
+    bytes: Uint8Array,
+    { start, maxRows }: { start: number; maxRows: number },
+    unit: Unit,
+  ): { rows: number; end: number } | undefined {
+    const kernel = this.#kernel;
+    if (kernel === undefined || bytes.length - start > c.mostInputBytes) return undefined;
+    this.#beginRun();
+    kernel.layStretch(bytes, start, bytes.length);
+    const list = c.listCall >> 2;
+    kernel.ints[list] = c.input;
+    const rows = this.#run(unit, {
+      firstIndex: 0,
+      count: maxRows,
+      write: (done, given) =>
+        kernel.exports.writeList(kernel.ints[list], Math.min(maxRows - done, c.mostRows), given),
+    });
+    const hasEnded = kernel.ints[c.stopCall >> 2] === c.listEnded;
+    this.#endRun();
+    return hasEnded ? { rows, end: start + kernel.ints[list] - c.input } : undefined;
   }
 
-  #writeRow(at: RowAt, unit: Unit): boolean {
-    const { bytes } = at;
-    const { spans } = this.#reader;
-    const time = this.#timeOf(bytes, spans);
-    if (Number.isNaN(time) || !this.#isKnownName(bytes, spans) || this.#isBlocked(bytes, spans)) return false;
-    if (this.#isOfProfile(bytes, spans)) return false;
-    const device = this.#deviceOf(bytes, spans, time);
-    if (device === undefined) return false;
-    const identity = this.#identityOf(at, device.where);
-    if (identity === null) return false;
-    this.#writeRecord({ bytes, device, hasInsertId: identity !== undefined }, unit);
-    unit.close(this.#placeOf(time), identity);
-    this.last = device.where;
-    if (device.session !== undefined) this.#tally(at, device, { unit, session: device.session, time });
-    return true;
+  /** Lays as many rows in as fit, and answers how many. */
+  #layRows(rows: LyingRows, from: number, to: number): number {
+    const kernel = this.#kernel!;
+    const { ints } = kernel;
+    const first = rows.start(from);
+    const most = Math.min(to - from, c.mostRows);
+    const base = c.input - first;
+    let at = c.rows >> 2;
+    let end = first;
+    let count = 0;
+    for (; count < most; count++) {
+      const rowEnd = rows.end(from + count);
+      if (rowEnd - first > c.mostInputBytes) break;
+      ints[at++] = base + rows.start(from + count);
+      ints[at++] = base + (end = rowEnd);
+    }
+    if (count > 0) kernel.layStretch(rows.bytes, first, end);
+    return count;
   }
 
-  #tally(
-    { bytes }: RowAt,
-    device: Device,
-    of: { unit: Unit; session: Session; time: number },
-  ): void {
-    const { spans } = this.#reader;
-    const { unit } = of;
-    let { tally } = device;
-    if (tally === undefined || tally.siblings !== unit.tallies) {
-      device.tally = tally = unit.tallyOf(of.session, this.#arrivedAt);
-    }
-    let traits = spans[Span.profileId] < 0 ? 0 : Trait.profile;
-    if (this.#hasPath) {
-      traits |= Trait.path;
-      if (same(screenView, bytes, spans[Span.name], spans[Span.name + 1])) traits |= Trait.view;
-    }
-    tally.count(unit.count - 1, of.time, traits);
-  }
-
-  #writeRecord(of: { bytes: Uint8Array; device: Device; hasInsertId: boolean }, unit: Unit): void {
-    const { bytes, device } = of;
-    const { spans } = this.#reader;
-    const { writer } = unit;
-    const page = this.#pageText(bytes, device.session);
-    const carried = page === undefined ? referrerOf(device) : nothing;
-    this.#hasPath = page === undefined || page.startsWith(',"path":');
-    // Every byte of the row is written at most twice: once in a column, once within its properties. A page that a
-    // parser had to read may be longer than it was.
-    const room = fixedBytes + 3 * (page?.length ?? 0) + carried.length + this.#head.length +
-      this.#columns.length +
-      device.columns.length +
-      device.idBytes.length;
-    const out = writer.room(room + 2 * (spans[Span.rowEnd] - spans[Span.rowStart]));
-    let at = writer.length;
-    out.set(this.#head, at);
-    at += this.#head.length;
-    at = spans[Span.timestamp] < 0
-      ? put(out, at, this.#arrivalText())
-      : copy(out, at, bytes, spans, Span.timestamp);
-    at = put(out, at, idName);
-    this.#options.ids.writeNext(out, at, this.#arrivedAt);
-    at += 36;
-    if (of.hasInsertId) {
-      at = put(out, at, insertIdName);
-      at = copy(out, at, bytes, spans, Span.insertId);
-    }
-    out.set(device.columns, at);
-    at += device.columns.length;
-    at = copy(out, at, bytes, spans, Span.name);
-    at = put(out, at, profileName);
-    at = spans[Span.profileId] < 0
-      ? put(out, at, device.idBytes)
-      : copy(out, at, bytes, spans, Span.profileId);
-    out[at++] = quote;
-    if (page === undefined) at = put(out, this.#page.write(out, at), carried);
-    else at += encoder.encodeInto(page, out.subarray(at)).written;
-    out.set(this.#columns, at);
-    at += this.#columns.length;
-    if (spans[Span.properties] < 0) {
-      out[at++] = openBrace;
-      out[at++] = closeBrace;
-    } else {
-      out.set(bytes.subarray(spans[Span.properties], spans[Span.properties + 1]), at);
-      at += spans[Span.properties + 1] - spans[Span.properties];
-    }
-    out[at++] = closeBrace;
-    writer.advance(at);
-  }
-
-  /**
-   * Columns of the page, as the schema's path reads them, with the session's referrer; "" where there is none.
-   * Undefined where the URL is plain: then they are cut from the bytes.
-   */
-  #pageText(bytes: Uint8Array, session: Session | undefined): string | undefined {
-    const { spans } = this.#reader;
-    if (spans[Span.path] < 0 && spans[Span.referrer] < 0) return session?.referrer ?? "";
-    if (spans[Span.referrer] < 0 && this.#page.read(bytes, spans[Span.path], spans[Span.path + 1])) {
-      return undefined;
-    }
-    const text = (span: number): string | undefined =>
-      spans[span] < 0 ? undefined : decoder.decode(bytes.subarray(spans[span], spans[span + 1]));
-    return carryReferrer(pageColumns(text(Span.path), text(Span.referrer)), session);
-  }
-
-  /** Time of the event; NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */
-  #timeOf(bytes: Uint8Array, spans: Int32Array): number {
-    const start = spans[Span.timestamp];
-    const { limits } = this.#options;
-    const arrivedAt = this.#arrivedAt;
-    if (start < 0) return arrivedAt;
-    if (spans[Span.timestamp + 1] - start !== 24) return NaN;
-    const isIso = bytes[start + 4] === 0x2d && bytes[start + 7] === 0x2d && bytes[start + 10] === 0x54 &&
-      bytes[start + 13] === 0x3a && bytes[start + 16] === 0x3a && bytes[start + 19] === 0x2e &&
-      bytes[start + 23] === 0x5a;
-    if (!isIso) return NaN;
-    const date = digits(bytes, start, 4) * 10_000 + digits(bytes, start + 5, 2) * 100 +
-      digits(bytes, start + 8, 2);
-    if (date !== this.#date) {
-      this.#midnight = Date.parse(decoder.decode(bytes.subarray(start, start + 10)) + "T00:00:00.000Z");
-      this.#date = date;
-      // Day 31 of a month that has 30 reads as the first of the next one: not the text that would be stored.
-      if (!Number.isNaN(this.#midnight) && Number(dayOf(this.#midnight).replaceAll("-", "")) !== date) {
-        this.#midnight = NaN;
+  /** Has rows written, answers the questions, and closes the records. */
+  #run(unit: Unit, { firstIndex, count, write }: Run): number {
+    const { ints } = this.#kernel!;
+    let taken = 0;
+    let given = 0;
+    let answers = 0;
+    while (taken < count) {
+      const written = write(taken, given);
+      const stop = ints[c.stopCall >> 2];
+      if (written > 0) {
+        this.#close(written, { row: firstIndex + taken, unit });
+        taken += written;
+        given = answers = 0;
       }
+      if (stop === c.allDone) continue;
+      if (stop === c.listEnded || stop === c.notMine || answers++ === mostAnswers) break;
+      if (stop === c.outputFull && written === 0 && given === 0) break;
+      const answer = this.#answer(stop);
+      if (answer < 0) break;
+      given |= c.resumed | answer;
     }
-    const hour = digits(bytes, start + 11, 2);
-    const minute = digits(bytes, start + 14, 2);
-    const second = digits(bytes, start + 17, 2);
-    if (!(hour < 24 && minute < 60 && second < 60)) return NaN;
-    const time = this.#midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + digits(bytes, start + 20, 3);
-    const fits = time - arrivedAt <= limits.max_future_ms && arrivedAt - time <= limits.max_event_age_ms;
-    return fits ? time : NaN;
+    return taken;
   }
 
-  #arrivalText(): Uint8Array {
-    return this.#arrival ??= encoder.encode(new Date(this.#arrivedAt).toISOString());
+  #beginRun(): void {
+    const kernel = this.#kernel!;
+    const { ints, floats } = kernel;
+    const { sender, limits, timeoutMs, ids } = this.#options;
+    kernel.nextRun();
+    this.#laySender();
+    for (const slot of this.#used) this.#trust(slot);
+    this.#used.length = 0;
+    floats[c.arrivedAtCall >> 3] = this.#arrivedAt;
+    floats[c.timeoutCall >> 3] = timeoutMs;
+    floats[c.maxAgeCall >> 3] = limits.max_event_age_ms;
+    floats[c.maxFutureCall >> 3] = limits.max_future_ms;
+    ints[c.senderCall >> 2] = this.#number;
+    ints[c.asksCall >> 2] = (sender.blockedProfileIds === undefined ? 0 : c.asksProfile) +
+      (sender.isServer ? c.asksServerProfile : 0);
+    ints[c.pageBytesCall >> 2] = 0;
+    this.#firstCounter = ids.lend(kernel.idText, this.#arrivedAt);
+    floats[c.counterCall >> 3] = this.#firstCounter;
   }
 
-  #isKnownName(bytes: Uint8Array, spans: Int32Array): boolean {
-    const start = spans[Span.name];
-    const end = spans[Span.name + 1];
-    const hash = hashOf(bytes, start, end);
-    const known = this.#names.get(hash);
-    if (known !== undefined) return same(known, bytes, start, end);
-    const name = decoder.decode(bytes.subarray(start, end));
-    if (eventNameProblem(name) !== undefined || this.#options.sender.dropsEvent(name)) return false;
-    if (this.#names.size >= maxKnown) this.#names.clear();
-    this.#names.set(hash, bytes.slice(start, end));
-    return true;
+  #endRun(): void {
+    this.#options.ids.used(this.#kernel!.floats[c.counterCall >> 3] - this.#firstCounter);
   }
 
-  #isBlocked(bytes: Uint8Array, spans: Int32Array): boolean {
-    const { blockedProfileIds } = this.#options.sender;
-    if (blockedProfileIds === undefined || spans[Span.profileId] < 0) return false;
-    return blockedProfileIds.has(
-      decoder.decode(bytes.subarray(spans[Span.profileId], spans[Span.profileId + 1])),
-    );
-  }
-
-  #deviceOf(bytes: Uint8Array, spans: Int32Array, time: number): Device | undefined {
-    const start = spans[Span.deviceId];
-    const end = spans[Span.deviceId + 1];
-    const hash = start < 0 ? -1 : hashOf(bytes, start, end);
-    const known = this.#devices.get(hash);
-    if (known !== undefined && start >= 0 && !same(known.bytes, bytes, start, end)) return undefined;
-    if (known !== undefined && time >= known.since && time < known.until && this.#isSteady(known, time)) {
-      return known;
+  /** Lays in what all rows of the sender carry, where the kernel does not have it. */
+  #laySender(): void {
+    const kernel = this.#kernel!;
+    if (this.#generation !== kernel.generation) {
+      const isLaid = kernel.layText(this.#head, c.headCall) && kernel.layText(this.#columns, c.columnsCall);
+      if (!isLaid) return this.#makeRoom();
+      this.#generation = kernel.generation;
+      this.#used.length = 0;
+      this.#laid.set(kernel.ints.subarray(c.headCall >> 2, (c.headCall >> 2) + 4));
     }
-    const explicit = start < 0 ? undefined : decoder.decode(bytes.subarray(start, end));
-    if (explicit !== undefined && explicitDevice(explicit) !== explicit) return undefined;
-    const { sender } = this.#options;
-    const isLive = this.#isLive(time);
-    const { where, session } = sender.locate(time, this.#arrivedAt, { explicit });
-    const { since, until } = sender.steadySpan(time, { isExplicit: explicit !== undefined, isLive });
-    const id = JSON.stringify(where.deviceId).slice(1, -1);
-    const device: Device = {
-      bytes: start < 0 ? nothing : bytes.slice(start, end),
-      explicit,
-      idBytes: encoder.encode(id),
-      columns: encoder.encode(`","device_id":"${id}","session_id":"${where.sessionId}","name":"`),
-      where,
-      session,
-      isLive,
-      referrer: "",
-      referrerBytes: nothing,
-      tally: undefined,
-      since,
-      until,
-    };
-    if (this.#devices.size >= maxKnown) this.#devices.clear();
-    this.#devices.set(hash, device);
-    return device;
+    kernel.ints.set(this.#laid, c.headCall >> 2);
   }
 
-  /** Do events at this time still come to the session that the device's last one came to? */
-  #isSteady({ session, isLive }: Device, time: number): boolean {
-    if (session === undefined) return true;
-    if (session.isGone || isLive !== this.#isLive(time)) return false;
-    if (!isLive) return true;
-    if (!session.takesLive(time, this.#options.timeoutMs)) return false;
-    if (time > session.seenT) session.seenT = time;
-    return true;
+  /** Empties the tables; what is missing is asked for again. A sender always fits into empty ones. */
+  #makeRoom(): void {
+    this.#kernel!.clear();
+    this.#laySender();
   }
 
-  #isLive(time: number): boolean {
-    return this.#arrivedAt - time <= this.#options.timeoutMs;
+  /** Closes the records that the kernel has written, and counts them for their sessions. */
+  #close(count: number, { row, unit }: { row: number; unit: Unit }): void {
+    const kernel = this.#kernel!;
+    const { ints, floats, devices } = kernel;
+    const ends = c.ends >> 2;
+    const base = unit.writer.length;
+    unit.writer.raw(kernel.bytes, c.output, c.output + ints[ends + count - 1]);
+    const first = unit.count;
+    let device = devices[0];
+    for (let i = 0; i < count; i++) {
+      const time = floats[(c.times >> 3) + i];
+      const slot = ints[(c.slots >> 2) + i];
+      device = devices[slot];
+      const identity = ints[(c.insertIds >> 2) + i] === 0 ? undefined : this.#identityAt(i, row + i, device);
+      unit.closeAt(base + ints[ends + i], this.#placeOf(time), identity);
+      if (device.run !== kernel.run) {
+        device.run = kernel.run;
+        this.#used.push(slot);
+      }
+      const { session } = device;
+      if (session === undefined) continue;
+      let { tally } = device;
+      if (tally === undefined || tally.siblings !== unit.tallies) {
+        device.tally = tally = unit.tallyOf(session, this.#arrivedAt);
+      }
+      tally.count(first + i, time, ints[(c.traits >> 2) + i]);
+      if (device.isLive && time > session.seenT) session.seenT = time;
+    }
+    this.last = device.where;
   }
 
-  /** A server's event that names no device, and may belong to the session of its profile. */
-  #isOfProfile(bytes: Uint8Array, spans: Int32Array): boolean {
-    const { sender } = this.#options;
-    if (!sender.isServer || spans[Span.deviceId] >= 0 || spans[Span.profileId] < 0) return false;
-    const profileId = decoder.decode(bytes.subarray(spans[Span.profileId], spans[Span.profileId + 1]));
-    return sender.hasLiveProfile(profileId);
-  }
-
-  /** The identity of the row; undefined when it has none, null when its id is not fit to be one. */
-  #identityOf(at: RowAt, where: Whereabouts): Identity | undefined | null {
-    const { spans } = this.#reader;
-    const start = spans[Span.insertId];
-    if (start < 0) return undefined;
-    const insertId = decoder.decode(at.bytes.subarray(start, spans[Span.insertId + 1]));
-    if (insertId.length > 256) return null;
-    return { key: identityKey("project", this.#options.sender.project, insertId), row: at.row, memo: where };
+  #identityAt(i: number, row: number, device: Device): Identity {
+    const { ints } = this.#kernel!;
+    const start = c.output + ints[(c.insertIds >> 2) + i];
+    const insertId = this.#kernel!.decode(start, c.output + ints[(c.insertIdEnds >> 2) + i]);
+    return { key: identityKey("project", this.#options.sender.project, insertId), row, memo: device.where };
   }
 
   #placeOf(time: number): RowPlace {
@@ -383,48 +291,110 @@ export class EventWriter {
     }
     return this.#place;
   }
-}
 
-function referrerOf(device: Device): Uint8Array {
-  const referrer = device.session?.referrer ?? "";
-  if (referrer !== device.referrer) {
-    device.referrer = referrer;
-    device.referrerBytes = encoder.encode(referrer);
+  /** Answers a question about the row at which the kernel stopped; -1 when the row is left to the schema's path. */
+  #answer(stop: number): number {
+    try {
+      switch (stop) {
+        case c.newName:
+          return this.#takesName() ? 0 : -1;
+        case c.profileAsked:
+          return this.#takesProfile() ? c.profileAllowed : -1;
+        case c.oldDevice:
+          return this.#trust(this.#kernel!.ints[c.deviceCall >> 2]) || this.#locate() ? 0 : -1;
+        case c.newDevice:
+          return this.#locate() ? 0 : -1;
+        case c.pageAsked:
+          return this.#layPage();
+        default:
+          return 0;
+      }
+    } catch {
+      // On the schema's path it will turn out again, and be dealt with.
+      return -1;
+    }
   }
-  return device.referrerBytes;
-}
 
-function put(out: Uint8Array, at: number, piece: Uint8Array): number {
-  for (let i = 0; i < piece.length; i++) out[at + i] = piece[i];
-  return at + piece.length;
-}
-
-function copy(out: Uint8Array, at: number, bytes: Uint8Array, spans: Int32Array, span: number): number {
-  const start = spans[span];
-  const size = spans[span + 1] - start;
-  for (let i = 0; i < size; i++) out[at + i] = bytes[start + i];
-  return at + size;
-}
-
-function digits(bytes: Uint8Array, at: number, count: number): number {
-  let value = 0;
-  for (let i = 0; i < count; i++) {
-    const digit = bytes[at + i] - 0x30;
-    if (digit < 0 || digit > 9) return NaN;
-    value = value * 10 + digit;
+  #takesName(): boolean {
+    const kernel = this.#kernel!;
+    const name = kernel.textOf(c.nameSpan)!;
+    if (eventNameProblem(name) !== undefined || this.#options.sender.dropsEvent(name)) return false;
+    if (!kernel.addName(this.#number, name === "screen_view")) this.#makeRoom();
+    return true;
   }
-  return value;
+
+  /** Not one that is blocked; nor, in a server's event without a device, one whose session it may belong to. */
+  #takesProfile(): boolean {
+    const kernel = this.#kernel!;
+    const { sender } = this.#options;
+    const profileId = kernel.textOf(c.profileSpan)!;
+    if (sender.blockedProfileIds?.has(profileId)) return false;
+    return !sender.isServer || kernel.textOf(c.deviceSpan) !== undefined || !sender.hasLiveProfile(profileId);
+  }
+
+  /** Finds the device's session, and lets the kernel know of both. */
+  #locate(): boolean {
+    const kernel = this.#kernel!;
+    const { sender, timeoutMs } = this.#options;
+    const time = kernel.floats[c.timeCall >> 3];
+    const explicit = kernel.textOf(c.deviceSpan);
+    if (explicit !== undefined && explicitDevice(explicit) !== explicit) return false;
+    const isLive = this.#arrivedAt - time <= timeoutMs;
+    const { where, session } = sender.locate(time, this.#arrivedAt, { explicit });
+    // A session that others must be asked about is not live by that: it is asked about for each event.
+    const isSettled = session === undefined || !isLive || session.isLive;
+    const times = isSettled
+      ? sender.steadySpan(time, { isExplicit: explicit !== undefined, isLive })
+      : { since: time, until: time + 1 };
+    const referrer = session?.referrer ?? "";
+    const device: Device = { where, session, isLive, ...times, referrer, tally: undefined, run: 0 };
+    // Another session of the same device may be live no more.
+    kernel.nextEpoch();
+    const known = kernel.ints[c.deviceCall >> 2];
+    const slot = known < 0 ? kernel.addDevice(this.#number) : known;
+    if (slot < 0 || !kernel.setDevice(slot, device)) this.#makeRoom();
+    else kernel.trust(slot, Math.max(session?.seenT ?? time, time));
+    return true;
+  }
+
+  /** Does the session still stand as it did when the device was located? Then the kernel may go on with it. */
+  #trust(slot: number): boolean {
+    const kernel = this.#kernel!;
+    const { session, isLive, referrer } = kernel.devices[slot];
+    if (session !== undefined) {
+      if (session.isGone || (isLive && !session.isLive)) return false;
+      if (session.referrer !== referrer && !kernel.setReferrer(slot, session.referrer)) return false;
+    }
+    kernel.trust(slot, session?.seenT ?? -Infinity);
+    return true;
+  }
+
+  /** Columns of a page that needs a parser, or has a referrer. */
+  #layPage(): number {
+    const kernel = this.#kernel!;
+    const slot = kernel.ints[c.deviceCall >> 2];
+    const { session, referrer } = kernel.devices[slot];
+    const page = carryReferrer(
+      pageColumns(kernel.textOf(c.pathSpan), kernel.textOf(c.referrerSpan)),
+      session,
+    );
+    if (session !== undefined && session.referrer !== referrer) {
+      // Other devices may have the same session.
+      kernel.nextEpoch();
+      if (!this.#trust(slot)) this.#makeRoom();
+    }
+    const { read, written } = encoder.encodeInto(page, kernel.page);
+    if (read < page.length) return -1;
+    kernel.ints[c.pageBytesCall >> 2] = written;
+    return c.pageGiven + (page.startsWith(',"path":') ? c.pageHasPath : 0);
+  }
 }
 
-/** FNV-1a, 32 bits: finds an entry; {@link same} decides. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash >>> 0;
-}
-
-function same(text: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text[i]) return false;
-  return true;
+/** Rows that were laid in. */
+interface Run {
+  /** Index of the first one in its body. */
+  readonly firstIndex: number;
+  readonly count: number;
+  /** Has the kernel write rows from number `done` on. */
+  write(done: number, given: number): number;
 }
