@@ -54,7 +54,7 @@ export class FileRoot {
     try {
       const whole = [this.path, ...segments].join("/");
       // Nearly always it is there, with no link on the way: one look for all of it.
-      const isPlain = await this.#real(whole) === whole;
+      const isPlain = this.#isPlain(whole);
       let at = isPlain ? whole : this.path;
       if (!isPlain && await Deno.realPath(at) !== at) throw leadsOut();
       for (const segment of isPlain ? [] : segments) {
@@ -63,7 +63,7 @@ export class FileRoot {
         if (next === undefined) return undefined;
         at = next;
       }
-      const { isDirectory, dev, ino } = await Deno.lstat(at);
+      const { isDirectory, dev, ino } = Deno.lstatSync(at);
       if (!isDirectory) throw leadsOut();
       return { path: at, relative: at.slice(this.path.length + 1), device: dev, inode: ino };
     } catch (error) {
@@ -92,6 +92,19 @@ export class FileRoot {
       if (Deno.realPathSync(path) !== path) return false;
       const found = Deno.lstatSync(path);
       return found.dev === dev && found.ino === ino;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Is it there, with no symbolic link on the way? The path that everybody writes to is in the system's caches, so
+   * that this is a synchronous call for the same reason as in {@link holds}.
+   */
+  #isPlain(path: string): boolean {
+    try {
+      return Deno.realPathSync(path) === path;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return false;
       throw error;

@@ -7,12 +7,15 @@
 import { WeirError } from "../../base/errors.ts";
 import { type FaultPlace, faultPoint } from "../../base/faults.ts";
 import { errorCode, isDiskFull, writeAll } from "../../journal/files.ts";
+import { BriefWork } from "./brief_work.ts";
 import type { FileRoot, RealDirectory } from "./file_root.ts";
 import { temporaryName } from "./names.ts";
 import { Places, Turns } from "./turns.ts";
 
 /** Files written at once, of all requests. */
 const maxWriters = 64;
+/** Files no larger than this are made and named by calls that block the thread; what waits for the disk never does. */
+const briefBytes = 64 * 1024;
 
 /** One file that is to be written. */
 export interface FileToWrite {
@@ -28,6 +31,7 @@ export class FileWriter {
   readonly #isDurable: boolean;
   readonly #turns = new Turns();
   readonly #places = new Places(maxWriters);
+  readonly #brief = new BriefWork();
   readonly #passed: (place: FaultPlace) => void;
 
   /**
@@ -78,8 +82,8 @@ export class FileWriter {
   async sync({ path, device, inode }: RealDirectory): Promise<void> {
     if (!this.#isDurable) return;
     try {
-      using directory = await Deno.open(path);
-      const { dev, ino } = await directory.stat();
+      using directory = await this.#brief.run(() => Deno.openSync(path), () => Deno.open(path));
+      const { dev, ino } = directory.statSync();
       if (dev !== device || ino !== inode) throw swapped();
       await directory.sync();
     } catch (error) {
@@ -94,21 +98,35 @@ export class FileWriter {
    */
   async #replace({ directory, name, bytes }: FileToWrite): Promise<void> {
     const temporary = `${directory.path}/${temporaryName()}`;
-    const file = await Deno.open(temporary, { write: true, createNew: true });
+    const path = `${directory.path}/${name}`;
+    const isBrief = bytes.length <= briefBytes;
+    const run: BriefWork["run"] = (brief, slow) => isBrief ? this.#brief.run(brief, slow) : slow();
+    const file = await run(() => Deno.openSync(temporary, newFile), () => Deno.open(temporary, newFile));
     try {
       using _ = file;
       this.#passed("files.made");
       if (!this.#root.holds(temporary, file)) throw swapped();
-      await writeAll(file, bytes);
+      await run(() => writeAllSync(file, bytes), () => writeAll(file, bytes));
       this.#passed("files.written");
       if (this.#isDurable) await file.sync();
       this.#passed("files.synced");
-      await Deno.rename(temporary, `${directory.path}/${name}`);
+      await run(() => Deno.renameSync(temporary, path), () => Deno.rename(temporary, path));
     } catch (error) {
       await removeIfThere(temporary);
       throw error;
     }
     this.#passed("files.renamed");
+  }
+}
+
+const newFile = { write: true, createNew: true } as const;
+
+function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    const written = file.writeSync(bytes.subarray(at));
+    // Would go round for ever otherwise; no regular file does this.
+    if (written === 0) throw Object.assign(new Error("The disk takes no bytes"), { code: "EIO" });
+    at += written;
   }
 }
 

@@ -7,6 +7,9 @@ import { type TempDir, tempDir } from "../../support/temp.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+/** One that is written by calls that block the thread, and one that is not. */
+const sizes = { brief: bytesOf("secret"), large: bytesOf("secret ".repeat(20_000)) };
+
 interface Place extends AsyncDisposable {
   readonly root: FileRoot;
   readonly directory: RealDirectory;
@@ -34,23 +37,32 @@ function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
 
-Deno.test("FileWriter.write() leaves the old content whole, and nothing else, when it fails on the way", async () => {
-  await using at = await place();
-  const old = `${at.directory.path}/a`;
-  await Deno.writeTextFile(old, "old");
-  for (const failing of ["files.made", "files.written", "files.synced"]) {
-    const writer = at.writer((passed) => {
-      if (passed === failing) throw Object.assign(new Error(`${at.outside} is full`), { code: "ENOSPC" });
-    });
-    const error = await assertRejects(
-      () => writer.write({ directory: at.directory, name: "a", bytes: bytesOf("new") }),
-      WeirError,
-    );
-    assertEquals([error.code, error.message], ["storage_full", "The disk is full"]);
-    assertEquals([namesIn(at.directory.path), Deno.readTextFileSync(old)], [["a"], "old"]);
-    assertEquals(writer.busyPaths, 0);
-  }
-});
+for (const [size, bytes] of Object.entries(sizes)) {
+  Deno.test(`FileWriter.write() leaves the old content whole, and nothing else, when it fails on the way: ${size}`, async () => {
+    await using at = await place();
+    const old = `${at.directory.path}/a`;
+    await Deno.writeTextFile(old, "old");
+    for (const failing of ["files.made", "files.written", "files.synced"]) {
+      const writer = at.writer((passed) => {
+        if (passed === failing) throw Object.assign(new Error(`${at.outside} is full`), { code: "ENOSPC" });
+      });
+      const error = await assertRejects(
+        () => writer.write({ directory: at.directory, name: "a", bytes }),
+        WeirError,
+      );
+      assertEquals([error.code, error.message], ["storage_full", "The disk is full"]);
+      assertEquals([namesIn(at.directory.path), Deno.readTextFileSync(old)], [["a"], "old"]);
+      assertEquals(writer.busyPaths, 0);
+    }
+  });
+
+  Deno.test(`FileWriter.write() gives a file of any size its content: ${size}`, async () => {
+    await using at = await place();
+    await at.writer().write({ directory: at.directory, name: "a", bytes });
+    assertEquals(Deno.readFileSync(`${at.directory.path}/a`), bytes);
+    assertEquals(namesIn(at.directory.path), ["a"]);
+  });
+}
 
 Deno.test("FileWriter.write() gives every reader one whole content, with 100 writers of one path", async () => {
   await using at = await place();
@@ -76,21 +88,23 @@ Deno.test("FileWriter.write() gives every reader one whole content, with 100 wri
 
 const swaps: FaultPlace[] = ["files.made", "files.written", "files.synced"];
 for (const when of swaps) {
-  Deno.test(`FileWriter.write() leads no content outside when its directory becomes a link: ${when}`, async () => {
-    await using at = await place();
-    const { path } = at.directory;
-    const writer = at.writer((passed) => {
-      if (passed !== when) return;
-      Deno.renameSync(path, `${path}-moved`);
-      Deno.symlinkSync(at.outside, path);
+  for (const [size, bytes] of Object.entries(sizes)) {
+    Deno.test(`FileWriter.write() leads no content outside when its directory becomes a link: ${when}, ${size}`, async () => {
+      await using at = await place();
+      const { path } = at.directory;
+      const writer = at.writer((passed) => {
+        if (passed !== when) return;
+        Deno.renameSync(path, `${path}-moved`);
+        Deno.symlinkSync(at.outside, path);
+      });
+      const file = { directory: at.directory, name: "a", bytes };
+      const error = await assertRejects(() => writer.write(file), WeirError);
+      assertEquals(error.code, "invalid_directory");
+      assertEquals(namesIn(at.outside), []);
+      // What was made before the swap lies where nobody finds it but the next start.
+      for (const name of namesIn(`${path}-moved`)) assert(name.startsWith(".weir-"), name);
     });
-    const file = { directory: at.directory, name: "a", bytes: bytesOf("secret") };
-    const error = await assertRejects(() => writer.write(file), WeirError);
-    assertEquals(error.code, "invalid_directory");
-    assertEquals(namesIn(at.outside), []);
-    // What was made before the swap lies where nobody finds it but the next start.
-    for (const name of namesIn(`${path}-moved`)) assert(name.startsWith(".weir-"), name);
-  });
+  }
 }
 
 Deno.test("FileWriter.write() writes nothing outside when the directory was a link before the file was made", async () => {
