@@ -42,6 +42,8 @@ interface Passage {
   readonly key: string | undefined;
   /** What the same request is told when it comes again at once. */
   readonly twin: TwinTurn;
+  /** Must a unit be stored behind the ones before it, whatever it holds? */
+  readonly follows?: boolean;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -132,11 +134,14 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
   const { session, house, meter, lease, key } = passage;
   const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
-  const storeWindow = (unit: Unit, outcomes: Outcomes): Promise<void> =>
-    store(unit, outcomes, { ...passage, key: undefined }).stored.then(() => {
-      unit.writer.free();
-      meter.count(outcomes);
-    });
+  let onTheirWay = 0;
+  const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
+    // What is stored of a stream is its beginning, also when it is cut short.
+    const follows = onTheirWay++ > 0;
+    await store(unit, outcomes, { ...passage, key: undefined, follows }).stored.finally(() => onTheirWay--);
+    unit.writer.free();
+    meter.count(outcomes);
+  };
   const run = async (): Promise<void> => {
     for await (const window of windows(passage, rows)) {
       const unit = new Unit(2 * (window.end(window.count - 1) - window.start(0)) + 1_024, house.buffers);
@@ -177,14 +182,16 @@ async function* windows({ body, meter }: Passage, rows: RowSource): AsyncGenerat
 
 /** Decides repeats, makes the reply, and sends the unit to the journal: no other request comes between. */
 function store(unit: Unit, outcomes: Outcomes, passage: Passage): { reply: Reply; stored: Promise<void> } {
-  const { house: { indexes, journal, flusher, clock }, session, key } = passage;
-  const { identities, duplicateBatches } = indexes.reserve(unit);
+  const { house: { indexes, journal, flusher, clock }, session, key, follows } = passage;
+  const reserved = indexes.reserve(unit);
+  const { identities, duplicateBatches } = reserved;
   outcomes.duplicates += identities.length + duplicateBatches;
   const reply = session.reply(outcomes, identities);
   if (key !== undefined) keepReply(unit, key, { ...reply, at: clock.now() });
   if (unit.count === 0) return { reply, stored: journal.barrier() };
   const stored = journal.append({
     bytes: unit.writer.view(),
+    follows: () => follows || indexes.follows(unit, reserved),
     placed: (position) => {
       indexes.place(unit, position);
       flusher.poke();

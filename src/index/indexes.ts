@@ -102,8 +102,8 @@ export class Indexes {
   /**
    * Decides which rows and batches are repeats, also of those still on their way to the journal, and takes them out
    * of the unit; gives batches without an index one. To be called right before the unit is given to the journal,
-   * with nothing in between: what it repeats then lies before it, and is stored when it is. A unit that is left
-   * empty has no frame, so its reply must wait for the journal's `barrier`.
+   * with nothing in between: what it repeats is appended before it, and stored before it when the unit says that it
+   * {@link follows}. A unit that is left empty has no frame, so its reply must wait for the journal's `barrier`.
    *
    * @throws what the catalog throws; nothing is reserved then
    */
@@ -117,6 +117,18 @@ export class Indexes {
     }
     this.#seen.countLookups();
     return reserved;
+  }
+
+  /**
+   * Must this unit be stored behind the units that were reserved before it? It must when what it became depends on one
+   * of them that is not stored yet: else a crash between the two would leave a reply, or a state, without its reason.
+   * Says yes rather too often; docs/adr/0019-large-frames-have-a-segment-of-their-own.md has the list.
+   *
+   * @param unit Reserved right before, as `reserved` tells.
+   */
+  follows(unit: Unit, { identities, duplicateBatches }: Reserved): boolean {
+    return identities.length > 0 || duplicateBatches > 0 || this.#reservations.isShared(unit) ||
+      (this.#sessions?.follows(unit) ?? false);
   }
 
   /**

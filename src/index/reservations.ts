@@ -65,6 +65,11 @@ export class Reservations {
     return { identities, duplicateBatches };
   }
 
+  /** Does the unit hold batches of requests of which other units hold some, too? */
+  isShared(unit: Unit): boolean {
+    return this.#traces.areShared(this.#held.get(unit) ?? []);
+  }
+
   /** The unit is stored, and its identities are in the journal. Returns what its trace records hold. */
   settle(unit: Unit): readonly HeldTrace[] {
     const traces = this.#held.get(unit);

@@ -24,6 +24,11 @@ export interface SessionKeeper {
    * @throws what the catalog throws; nothing is reserved then
    */
   reserve(unit: Unit): void;
+  /**
+   * Of a unit that is reserved: is the start or the end of one of its sessions on its way in another unit? Then it is
+   * not to be stored before that one.
+   */
+  follows(unit: Unit): boolean;
   /** The unit is stored. */
   place(unit: Unit, at: JournalPosition): void;
   /** The journal refused the unit. */

@@ -75,10 +75,21 @@ export class TraceIndex {
     return { kind: "batch", row };
   }
 
+  /** Of records that a unit holds: are records of the same requests on their way in other units? */
+  areShared(held: readonly HeldTrace[]): boolean {
+    const own = new Map<number, number>();
+    for (const each of held) {
+      const request = this.#requestOf(each);
+      own.set(request, (own.get(request) ?? 0) + 1);
+    }
+    const { rows } = this.#open.names;
+    return own.entries().some(([request, count]) => rows.int(request, requestInt.pending) > count);
+  }
+
   /** The record is in the journal. `line` is where its line lies. */
   place(held: HeldTrace, place: TracePlace, line: RecordPlace): void {
     const { records, names: { rows } } = this.#open;
-    const request = held.kind === "request" ? held.row : records.requestOf(held.row);
+    const request = this.#requestOf(held);
     if (held.kind === "request") {
       records.addMeta(request, line);
       this.#open.setFlag(request, requestFlag.metaSeen);
@@ -131,9 +142,9 @@ export class TraceIndex {
   /** The journal refused the unit of these records. */
   release(held: readonly HeldTrace[]): void {
     const requests = new Set<number>();
-    for (const { kind, row } of held.toReversed()) {
-      const request = kind === "request" ? row : this.#open.records.requestOf(row);
-      if (kind === "batch") this.#open.records.remove(row);
+    for (const each of held.toReversed()) {
+      const request = this.#requestOf(each);
+      if (each.kind === "batch") this.#open.records.remove(each.row);
       this.#open.add(request, requestInt.pending, -1);
       requests.add(request);
     }
@@ -216,6 +227,10 @@ export class TraceIndex {
       this.#flight.countsOf(request)?.firstT ?? Infinity,
     );
     return { sid, rid, firstT, inParts: this.#open.hasFlag(request, requestFlag.inParts) };
+  }
+
+  #requestOf({ kind, row }: HeldTrace): number {
+    return kind === "request" ? row : this.#open.records.requestOf(row);
   }
 
   #isRepeat(request: number, place: TracePlace): boolean {

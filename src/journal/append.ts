@@ -7,70 +7,77 @@ import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import { faultPoint } from "../base/faults.ts";
 import type { Log } from "../base/log.ts";
-import type { Metrics } from "../base/metrics.ts";
-import { frameHeaderBytes } from "../base/record.ts";
-import { ClosedSegments } from "./closed_segments.ts";
-import { diskFiles, errorCode, isDiskFull, type JournalFiles, makeDirectory } from "./files.ts";
-import { type Frame, FrameQueue } from "./frame_queue.ts";
-import { maxPayloadBytes, sealFrame, segmentPath } from "./segment.ts";
-import { CopyBuffer, SegmentWriter, storageError } from "./segment_writer.ts";
+import { isDiskFull } from "./files.ts";
+import { type Frame, FrameQueue, type QueuedFrame } from "./frame_queue.ts";
+import { JournalHealth } from "./journal_health.ts";
+import { frameRefusal, largeFrameBytes, sealFrame, sealFrameInPieces } from "./segment.ts";
+import { Rotations } from "./rotations.ts";
+import { SegmentSet, type SegmentSetOptions } from "./segment_set.ts";
+import { CopyBuffer, type SegmentWriter, storageError } from "./segment_writer.ts";
 
 export type { Frame } from "./frame_queue.ts";
 export type { JournalPosition } from "./segment.ts";
 
-const openBrace = 0x7b;
-const lineBreak = 0x0a;
+/** Bytes of a large frame that are written and synced at once. */
+const largePieceBytes = 1024 * 1024;
 
-/** How {@link Journal.open} begins. */
-export interface JournalOptions {
-  readonly dir: string;
-  /** `fsync`: a frame is stored when it is on the disk; `write`: when the kernel has it. */
-  readonly durability: "fsync" | "write";
+/** How {@link Journal.open} begins. With durability `fsync` a frame is stored when it is on the disk. */
+export interface JournalOptions extends SegmentSetOptions {
   /** A segment that has reached this size is followed by the next. */
   readonly segmentBytes: number;
-  /** Number of the segment to begin; greater than every one that is there. */
-  readonly firstSegment: number;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
-  /** @default the real disk */
-  readonly files?: JournalFiles;
+  /** @default largeFrameBytes of segment.ts; the journal is read back with the same */
+  readonly largeFrameBytes?: number;
+  /** Bytes of a large frame that are written and synced at once. @default 1 MiB */
+  readonly pieceBytes?: number;
 }
 
-interface Rotation {
-  /** Frames that were enqueued before it. */
-  readonly upTo: number;
-  resolve(segment: number): void;
-  reject(error: WeirError): void;
+/** A large frame under way, in a segment that holds nothing else. */
+interface LargeWrite {
+  readonly bytes: Uint8Array;
+  readonly segment: SegmentWriter;
+  written: number;
 }
+
+/** What is written by one write and sync. */
+interface Step {
+  readonly frames: readonly Uint8Array[];
+  readonly segment: SegmentWriter;
+  readonly faults: (typeof stepFaults)[keyof typeof stepFaults];
+}
+
+const stepFaults = {
+  group: { write: "journal.write", written: "journal.written", fsync: "journal.fsync" },
+  piece: { write: "journal.piece", written: "journal.piece_written", fsync: "journal.piece_fsync" },
+} as const;
 
 /**
- * Stores frames in the order in which they are appended.
+ * Stores frames: small ones in the order in which they are appended, and a large one behind all that were appended
+ * before it. Small ones that are appended while a large one is on its way may be stored before it, see
+ * docs/adr/0019-large-frames-have-a-segment-of-their-own.md. Places are given in ascending order.
  *
- * - At most one group is being written, by `#run` alone; a frame lies in one group, a group in one segment.
+ * - `#run` alone writes: in turn a group of small frames, which lies in one segment, and a piece of the large frame.
  * - The next segment is made while the current one still takes frames; nobody waits for it.
- * - What breaks beside `#run` is noted in `#broken`, and `#run` fails the journal when no group is being written.
- * - Once `failed`, always `failed`.
+ * - What breaks beside `#run` is noted in `#broken`, and `#run` fails the journal when nothing is being written.
  */
 export class Journal {
   readonly #options: JournalOptions;
-  readonly #files: JournalFiles;
+  readonly #largeFrameBytes: number;
+  readonly #pieceBytes: number;
   readonly #copyBuffer = new CopyBuffer();
   readonly #queue: FrameQueue;
-  #current: SegmentWriter;
-  #next: SegmentWriter | undefined;
-  #lastNumber: number;
-  readonly #closed: ClosedSegments;
+  readonly #segments: SegmentSet;
+  readonly #health: JournalHealth;
+  #large: LargeWrite | undefined;
+  readonly #sealed = new WeakSet<QueuedFrame>();
   #turnAt: number;
-  #rotations: Rotation[] = [];
+  readonly #rotations = new Rotations();
   #bytesSinceRotate = 0;
   #running: Promise<void> | undefined;
   #preparing: Promise<void> | undefined;
-  #retiring = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
   #broken: { step: string; error: unknown } | undefined;
-  #state: "ok" | "full" | "failed" = "ok";
-  #reason: string | undefined;
 
   /**
    * Begins a new segment in `dir`, which is made where it is missing.
@@ -79,46 +86,32 @@ export class Journal {
    * @throws WeirError `storage_full`, `overloaded` or `journal_failed` when the segment cannot be made
    */
   static async open(options: JournalOptions): Promise<Journal> {
-    const { dir, firstSegment } = options;
-    const closed = await makeDirectory(dir).then(() => ClosedSegments.list(dir)).catch((error) => {
-      throw storageError("open the journal", error);
-    });
-    const greatest = closed.numbers.at(-1) ?? 0;
-    if (firstSegment <= greatest) {
-      throw new RangeError(
-        `Cannot open the journal: firstSegment must be greater than ${greatest}: current value is ${firstSegment}`,
-      );
-    }
-    const files = options.files ?? diskFiles;
-    const current = await SegmentWriter.create({ files, dir, number: firstSegment });
-    return new Journal(options, current, closed);
+    return new Journal(options, await SegmentSet.open(options));
   }
 
-  private constructor(options: JournalOptions, current: SegmentWriter, closed: ClosedSegments) {
+  private constructor(options: JournalOptions, segments: SegmentSet) {
     this.#options = options;
-    this.#files = options.files ?? diskFiles;
+    this.#largeFrameBytes = options.largeFrameBytes ?? largeFrameBytes;
+    this.#pieceBytes = options.pieceBytes ?? largePieceBytes;
     this.#queue = new FrameQueue(options.log);
-    this.#current = current;
-    this.#lastNumber = current.number;
+    this.#segments = segments;
     this.#turnAt = options.segmentBytes;
-    this.#closed = closed;
-    options.metrics.gauge("weir_journal_failed").set(0);
-    this.#countSegments();
+    this.#health = new JournalHealth(options);
   }
 
   /** Numbers of the segments on disk, ascending; the last is the current one. */
   get segments(): readonly number[] {
-    return [...this.#closed.numbers, this.#current.number];
+    return this.#segments.numbers;
   }
 
   /** Bytes of the segments on disk. */
   get heldBytes(): number {
-    return this.#closed.bytes + this.#current.length;
+    return this.#segments.bytes;
   }
 
   /** Number of the segment that takes frames. */
   get currentSegment(): number {
-    return this.#current.number;
+    return this.#segments.current.number;
   }
 
   /** Bytes stored since {@link rotate} last began a segment, or since the journal was opened. */
@@ -133,18 +126,17 @@ export class Journal {
 
   /** `full` passes with the next frame or {@link rotate} that finds room; `failed` lasts until a restart. */
   get state(): "ok" | "full" | "failed" {
-    return this.#state;
+    return this.#health.state;
   }
 
   /** Why it is not `ok`; undefined when it is. */
   get reason(): string | undefined {
-    return this.#reason;
+    return this.#health.reason;
   }
 
   /**
-   * Enqueues the frame at once, so that the order of the calls is the order on disk, and resolves when it is
-   * stored. A rejected frame was released before, and does not come back after a restart, unless the disk that
-   * failed the journal also fails to cut it off.
+   * Enqueues the frame at once, and resolves when it is stored. A rejected frame was released before, and does not
+   * come back after a restart, unless the disk that failed the journal also fails to cut it off.
    *
    * @throws WeirError `storage_full`, `journal_failed`, `draining` (closed), `body_too_large` (more than
    * {@link maxPayloadBytes}), `internal` (the payload is not record lines)
@@ -155,17 +147,17 @@ export class Journal {
       this.#queue.refuse(frame, refusal);
       return Promise.reject(refusal);
     }
-    sealFrame(frame.bytes);
-    const stored = this.#queue.add(frame);
+    const isLarge = frame.bytes.length >= this.#largeFrameBytes;
+    if (!isLarge) sealFrame(frame.bytes);
+    const { entry, settled } = this.#queue.add(frame, isLarge);
+    if (isLarge) this.#seal(entry);
     this.#wake();
-    return stored;
+    return settled;
   }
 
   /** Resolves when all that is enqueued is stored. @throws WeirError when any of it was not, or the journal failed */
   barrier(): Promise<void> {
-    // A failure takes along everything behind it, so the youngest frame speaks for all.
-    if (this.#queue.settled < this.#queue.enqueued) return this.#queue.youngest;
-    return this.#state === "failed" ? Promise.reject(this.#failure()) : Promise.resolve();
+    return this.state === "failed" ? Promise.reject(this.#health.failure) : this.#queue.settled();
   }
 
   /**
@@ -178,11 +170,10 @@ export class Journal {
    */
   rotate(): Promise<number> {
     if (this.#closing) return Promise.reject(closedError());
-    if (this.#state === "failed") return Promise.reject(this.#failure());
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#rotations.push({ upTo: this.#queue.enqueued, resolve, reject });
+    if (this.state === "failed") return Promise.reject(this.#health.failure);
+    const rotated = this.#rotations.add(this.#queue.enqueued);
     this.#wake();
-    return promise;
+    return rotated;
   }
 
   /**
@@ -190,8 +181,7 @@ export class Journal {
    * @throws WeirError when a file cannot be removed
    */
   async drop(segments: Iterable<number>): Promise<void> {
-    await this.#closed.remove(segments, this.#files);
-    this.#countSegments();
+    await this.#segments.drop(segments);
   }
 
   /**
@@ -205,193 +195,214 @@ export class Journal {
   }
 
   async #close(): Promise<void> {
+    // What was refused has been told so.
+    await this.#queue.settled().catch(() => undefined);
     while (this.#running || this.#preparing) {
       await this.#running;
       await this.#preparing;
     }
-    if (this.#next) {
-      this.#next.close();
-      // Nothing is in it; one that stays does no harm.
-      await this.#files.remove(segmentPath(this.#options.dir, this.#next.number)).catch(() => undefined);
-    }
-    const failedBefore = this.#state === "failed";
-    this.#retire(this.#current);
-    await Promise.all(this.#retiring);
+    const failedBefore = this.state === "failed";
+    await this.#segments.close(failedBefore ? undefined : (error) => this.#noteBroken("fdatasync", error));
     await this.#running;
-    if (this.#state === "failed" && !failedBefore) throw this.#failure();
+    if (this.state === "failed" && !failedBefore) throw this.#health.failure;
+  }
+
+  /** The CRC-32 of a large frame takes so long that others get their turns meanwhile. */
+  #seal(entry: QueuedFrame): void {
+    sealFrameInPieces(entry.frame.bytes, () => !entry.isSettled).then(() => {
+      this.#sealed.add(entry);
+      this.#wake();
+    });
   }
 
   #wake(): void {
     this.#running ??= this.#run();
   }
 
+  #noteBroken(step: string, error: unknown): void {
+    this.#broken ??= { step, error };
+    this.#wake();
+  }
+
   async #run(): Promise<void> {
     // Lets the appends of the same turn of the event loop gather; and `#running` is set before this goes on.
     await Promise.resolve();
     for (;;) {
-      if (this.#broken && this.#state !== "failed") await this.#fail(this.#broken.step, this.#broken.error);
+      if (this.#broken && this.state !== "failed") await this.#fail(this.#broken.step, this.#broken.error);
       this.#turnOver();
       const frames = this.#queue.takeGroup();
-      if (frames.length === 0) break;
-      await this.#store(frames);
+      if (frames.length > 0) await this.#storeGroup(frames);
+      const large = this.#largeDue();
+      if (large) await this.#storePiece(large);
+      else if (frames.length === 0) break;
     }
     this.#running = undefined;
   }
 
-  async #store(frames: readonly Uint8Array[]): Promise<void> {
+  async #storeGroup(frames: readonly Uint8Array[]): Promise<void> {
+    const segment = this.#segments.current;
+    if (!await this.#write({ frames, segment, faults: stepFaults.group })) return;
+    const offset = segment.length;
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    this.#commit(segment, { bytes, frames: frames.length });
+    this.#queue.placeGroup(segment.number, offset);
+  }
+
+  /** The large frame that a piece may be written of, if there is one. */
+  #largeDue(): LargeWrite | undefined {
+    const entry = this.#queue.large;
+    if (!entry) return undefined;
+    this.#large ??= this.#beginLarge(entry);
+    const large = this.#large;
+    if (!large) return undefined;
+    // It overtakes nothing: what was appended before it has the lower place.
+    const isLastPiece = large.bytes.length - large.written <= this.#pieceBytes;
+    return isLastPiece && this.#queue.oldest < entry.number ? undefined : large;
+  }
+
+  #beginLarge(entry: QueuedFrame): LargeWrite | undefined {
+    // A rotation that was asked for before is not held up.
+    if (entry.number >= (this.#rotations.last ?? Infinity)) return undefined;
+    if (!this.#sealed.has(entry)) return undefined;
+    if (this.#segments.next) {
+      return { bytes: entry.frame.bytes, segment: this.#segments.takeNext(), written: 0 };
+    }
+    this.#prepare();
+    return undefined;
+  }
+
+  async #storePiece(large: LargeWrite): Promise<void> {
+    const { bytes, segment, written } = large;
+    const piece = bytes.subarray(written, written + this.#pieceBytes);
+    if (!await this.#write({ frames: [piece], segment, faults: stepFaults.piece })) return;
+    large.written += piece.length;
+    if (large.written < bytes.length) return;
+    try {
+      faultPoint("journal.piece_stored");
+    } catch (error) {
+      return await this.#fail("fdatasync", error);
+    }
+    this.#large = undefined;
+    const offset = segment.length;
+    this.#turnTo(segment);
+    this.#commit(segment, { bytes: bytes.length, frames: 1 });
+    this.#queue.placeLarge(segment.number, offset);
+  }
+
+  /** Writes and syncs; false when that went wrong and the frames are released. */
+  async #write({ frames, segment, faults }: Step): Promise<boolean> {
     const { clock, durability, metrics } = this.#options;
-    const segment = this.#current;
     const began = clock.monotonic();
     try {
-      faultPoint("journal.write");
+      faultPoint(faults.write);
       await segment.write(frames, this.#copyBuffer);
-      faultPoint("journal.written");
+      faultPoint(faults.written);
     } catch (error) {
-      return isDiskFull(error) ? await this.#giveBack(error) : await this.#fail("write", error);
+      await (isDiskFull(error) ? this.#giveBack(error) : this.#fail("write", error));
+      return false;
     }
     if (durability === "fsync") {
       try {
-        faultPoint("journal.fsync");
+        faultPoint(faults.fsync);
         await segment.syncData();
       } catch (error) {
-        return await this.#fail("fdatasync", error);
+        await this.#fail("fdatasync", error);
+        return false;
       }
       metrics.counter("weir_journal_syncs_total").inc();
     }
-    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
     metrics.histogram("weir_journal_sync_seconds").observe((clock.monotonic() - began) / 1000);
-    metrics.counter("weir_journal_frames_total").inc(frames.length);
-    metrics.counter("weir_journal_bytes_total").inc(bytes);
-    this.#place(bytes);
+    return true;
   }
 
-  #place(bytes: number): void {
-    this.#noteRoom();
-    const segment = this.#current;
-    const offset = segment.length;
+  #commit(segment: SegmentWriter, { bytes, frames }: { bytes: number; frames: number }): void {
+    const { metrics } = this.#options;
+    metrics.counter("weir_journal_frames_total").inc(frames);
+    metrics.counter("weir_journal_bytes_total").inc(bytes);
+    this.#health.noteRoom(this.currentSegment);
     segment.commit(bytes);
     this.#bytesSinceRotate += bytes;
-    this.#queue.place(segment.number, offset);
-  }
-
-  #noteRoom(): void {
-    if (this.#state !== "full") return;
-    this.#options.log.info("The journal has room again", { segment: this.#current.number });
-    this.#state = "ok";
-    this.#reason = undefined;
   }
 
   /** The disk is full: what was written is cut off, and everything enqueued is given back. */
   async #giveBack(error: unknown): Promise<void> {
     try {
-      await this.#current.rollback(true);
+      await this.#rollback(true);
     } catch (rollbackError) {
       return await this.#fail("truncate", rollbackError);
     }
-    const segment = this.#current.number;
-    if (this.#state === "ok") {
-      this.#options.log.error("The disk is full", { segment, reason: errorCode(error) });
-    }
-    this.#state = "full";
-    this.#reason = `write: ${errorCode(error)}`;
+    this.#health.noteFull(this.currentSegment, error);
     this.#queue.release(storageError("store the rows", error));
   }
 
   async #fail(step: string, error: unknown): Promise<void> {
-    this.#state = "failed";
-    this.#reason = `${step}: ${errorCode(error)}`;
-    this.#options.metrics.gauge("weir_journal_failed").set(1);
-    this.#options.log.error("The journal failed", { segment: this.#current.number, reason: this.#reason });
-    // The clients hear that the group was not stored, so it should not be found at the next start. More than try
+    this.#health.noteFailure(this.currentSegment, { step, error });
+    // The clients hear that the frames were not stored, so they should not be found at the next start. More than try
     // nobody can: the disk is not to be trusted any longer.
-    if (this.#queue.hasGroup) await this.#current.rollback(false).catch(() => undefined);
-    this.#queue.release(this.#failure());
-    for (const rotation of this.#rotations.splice(0)) rotation.reject(this.#failure());
+    await this.#rollback(false).catch(() => undefined);
+    this.#queue.release(this.#health.failure);
+    this.#rotations.reject(this.#health.failure);
+  }
+
+  /** Cuts off what was written and not stored; with `sync`, so that it cannot come back. */
+  async #rollback(sync: boolean): Promise<void> {
+    const large = this.#large;
+    this.#large = undefined;
+    try {
+      if (this.#queue.hasGroup) await this.#segments.current.rollback(sync);
+    } finally {
+      await large?.segment.rollback(sync).finally(() => this.#segments.abandon(large.segment));
+    }
   }
 
   /** Between two groups: goes over to the next segment when that is due, and has it made when it is wanted. */
   #turnOver(): void {
-    if (this.#state === "failed") return;
-    const large = this.#current.length >= this.#turnAt;
-    const asked = this.#rotations.length > 0;
-    if (!large && !asked) return;
-    if (!this.#next) {
-      this.#preparing ??= this.#prepare().finally(() => {
-        this.#preparing = undefined;
-        this.#wake();
-      });
-      return;
-    }
-    if (!large && this.#rotations[0].upTo > this.#queue.settled) return;
-    this.#closed.add(this.#current.number, this.#current.length);
-    this.#retire(this.#current);
-    this.#current = this.#next;
-    this.#next = undefined;
+    if (this.state === "failed") return;
+    const { current, next } = this.#segments;
+    const isFull = current.length >= this.#turnAt;
+    const asked = this.#rotations.first;
+    if (!isFull && asked === undefined) return;
+    if (!next) return this.#prepare();
+    // The places of small frames are below that of the large one, which has taken its segment already.
+    if (this.#large) return;
+    const { oldest } = this.#queue;
+    if (!isFull && asked! > oldest) return;
+    this.#turnTo(this.#segments.takeNext());
+    if (asked !== undefined) this.#health.noteRoom(this.currentSegment);
+    // Those that still wait want another segment.
+    if (this.#rotations.resolve(oldest, this.currentSegment)) this.#bytesSinceRotate = 0;
+  }
+
+  #turnTo(segment: SegmentWriter): void {
+    this.#segments.turnTo(segment, (error) => this.#noteBroken("fdatasync", error));
     this.#turnAt = this.#options.segmentBytes;
-    if (asked) this.#noteRoom();
-    this.#countSegments();
-    const done = this.#rotations.filter((rotation) => rotation.upTo <= this.#queue.settled);
-    if (done.length > 0) this.#bytesSinceRotate = 0;
-    this.#rotations = this.#rotations.slice(done.length);
-    for (const rotation of done) rotation.resolve(this.#current.number);
   }
 
-  async #prepare(): Promise<void> {
-    // A number is used once, because a file that could not be made may still be there.
-    const number = ++this.#lastNumber;
-    try {
-      faultPoint("journal.rotate");
-      this.#next = await SegmentWriter.create({ files: this.#files, dir: this.#options.dir, number });
-    } catch (error) {
-      const failure = error instanceof WeirError ? error : storageError("begin a segment", error);
-      if (failure.code === "journal_failed") {
-        this.#broken ??= { step: "new segment", error: failure.cause };
-        return;
-      }
-      // A full disk was told already, and is tried again and again.
-      if (this.#state === "ok") {
-        this.#options.log.error("Cannot begin a segment", { segment: number, code: failure.code });
-      }
-      this.#turnAt = this.#current.length + this.#options.segmentBytes;
-      for (const rotation of this.#rotations.splice(0)) rotation.reject(failure);
-    }
-  }
-
-  /** Closes a segment; with durability `write` it is synced first, so that only the last one can be torn. */
-  #retire(segment: SegmentWriter): void {
-    if (this.#options.durability === "fsync" || this.#state === "failed") return segment.close();
-    const retired = segment.syncData().catch((error) => {
-      this.#broken ??= { step: "fdatasync", error };
-    }).finally(() => {
-      segment.close();
-      this.#retiring.delete(retired);
+  #prepare(): void {
+    this.#preparing ??= this.#makeNext().finally(() => {
+      this.#preparing = undefined;
       this.#wake();
     });
-    this.#retiring.add(retired);
+  }
+
+  async #makeNext(): Promise<void> {
+    try {
+      faultPoint("journal.rotate");
+      await this.#segments.prepare();
+    } catch (error) {
+      const failure = error instanceof WeirError ? error : storageError("begin a segment", error);
+      if (failure.code === "journal_failed") return this.#noteBroken("new segment", failure.cause);
+      this.#health.noteNoSegment(this.currentSegment, failure);
+      this.#turnAt = this.#segments.current.length + this.#options.segmentBytes;
+      this.#rotations.reject(failure);
+      const entry = this.#queue.large;
+      if (entry && !this.#large && this.#sealed.has(entry)) this.#queue.keepWithOrdinary();
+    }
   }
 
   #refusalOf(bytes: Uint8Array): WeirError | undefined {
     if (this.#closing) return closedError();
-    if (this.#state === "failed") return this.#failure();
-    const payloadBytes = bytes.length - frameHeaderBytes;
-    if (payloadBytes > maxPayloadBytes) {
-      return new WeirError(
-        "body_too_large",
-        `Cannot store the rows: together they must be at most ${maxPayloadBytes} bytes: current value is ${payloadBytes}`,
-      );
-    }
-    if (payloadBytes > 0 && bytes[frameHeaderBytes] === openBrace && bytes.at(-1) === lineBreak) {
-      return undefined;
-    }
-    return new WeirError("internal", "Cannot store the rows: a frame must hold whole lines of JSON objects");
-  }
-
-  #failure(): WeirError {
-    return new WeirError("journal_failed", `Cannot store the rows: the journal failed: ${this.#reason}`);
-  }
-
-  #countSegments(): void {
-    this.#options.metrics.gauge("weir_journal_segments").set(this.#closed.count + 1);
+    return this.state === "failed" ? this.#health.failure : frameRefusal(bytes);
   }
 }
 

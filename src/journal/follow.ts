@@ -3,6 +3,7 @@
  * @module
  */
 
+import { frameHeaderBytes } from "../base/record.ts";
 import { framesIn, listSegments, magic, segmentPath } from "./segment.ts";
 import { SegmentReader } from "./segment_reader.ts";
 
@@ -31,26 +32,38 @@ export async function* followJournal(
   let isSkipping = !fromStart;
   while (!signal?.aborted) {
     ({ segments } = await listSegments(dir));
-    const next = segments.find((each) => each > segment);
-    // Looked at before the segment is read: once the next one has a frame, this one gets no other.
-    const isLast = next === undefined || (segments.includes(segment) && !await hasFrames(dir, next));
+    // Looked at before the segment is read: once a later one has a whole frame, this one gets no other.
+    const next = await nextWithFrame(dir, segments.filter((each) => each > segment));
     for await (const step of readFrom(dir, segment, at)) {
       if (typeof step === "number") at = step;
       else if (!isSkipping) yield step;
     }
     isSkipping = false;
-    if (isLast) await pause(pollMs, signal);
+    if (next === undefined) await pause(pollMs, signal);
     else [segment, at] = [next, undefined];
   }
 }
 
-async function hasFrames(dir: string, segment: number): Promise<boolean> {
-  try {
-    return (await Deno.stat(segmentPath(dir, segment))).size > magic.length;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return true;
+/** The first of these segments that begins with a whole frame. One that was removed meanwhile did, as far as is known. */
+async function nextWithFrame(dir: string, segments: readonly number[]): Promise<number | undefined> {
+  for (const segment of segments) {
+    try {
+      using reader = await SegmentReader.open(segmentPath(dir, segment));
+      if (await hasFrame(reader)) return segment;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return segment;
+    }
   }
+  return undefined;
+}
+
+/** Judges by the length: a large frame is written piece by piece, from its beginning on. */
+async function hasFrame(reader: SegmentReader): Promise<boolean> {
+  const start = magic.length + frameHeaderBytes;
+  if (reader.size < start) return false;
+  const header = await reader.bytes(magic.length, frameHeaderBytes);
+  return reader.size >= start + new DataView(header.buffer, header.byteOffset).getUint32(0, true);
 }
 
 /** The frames from there on, and then where to go on. Nothing, when the segment is not there or not begun. */

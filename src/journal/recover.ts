@@ -11,7 +11,15 @@ import { frameHeaderBytes } from "../base/record.ts";
 import { makeDirectory, syncDirectory } from "./files.ts";
 import { quarantineName, setAside } from "./quarantine.ts";
 import { type Gap, readPieces } from "./resync.ts";
-import { type JournalPosition, listSegments, magic, segmentPath } from "./segment.ts";
+import {
+  framesIn,
+  type JournalPosition,
+  largeFrameBytes,
+  listSegments,
+  magic,
+  segmentPath,
+} from "./segment.ts";
+import { SegmentReader } from "./segment_reader.ts";
 import { storageError } from "./segment_writer.ts";
 
 /** How {@link recoverJournal} reads. */
@@ -19,6 +27,8 @@ export interface RecoverOptions {
   readonly dir: string;
   /** Where damaged pieces are copied to. */
   readonly quarantineDir: string;
+  /** As the journal was written with. @default largeFrameBytes of segment.ts */
+  readonly largeFrameBytes?: number;
   /** Segments below this one are listed, but not read: the catalog has what they hold. @default 1 */
   readonly fromSegment?: number;
   readonly log: Log;
@@ -30,14 +40,23 @@ export interface RecoverOptions {
   onFrame(at: JournalPosition, payload: Uint8Array): void | Promise<void>;
 }
 
+/** Bytes that were cut off. */
+export interface TornTail {
+  readonly segment: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+
 /** What {@link recoverJournal} found. */
 export interface Recovered {
   /** Numbers of all segments on disk, ascending. */
   readonly segments: number[];
   /** A number greater than all of them. */
   readonly nextSegment: number;
-  /** The tail that was cut off the last segment that holds frames. */
-  readonly truncated?: { readonly segment: number; readonly at: number; readonly bytes: number };
+  /** The tail that was cut off the current segment of then. */
+  readonly truncated?: TornTail;
+  /** The beginning of a large frame that was cut off the segment made for it. */
+  readonly truncatedLarge?: TornTail;
   /** Pieces set aside by this call. */
   readonly quarantined: number;
 }
@@ -50,7 +69,8 @@ export class FrameRefusal extends Error {
 interface Findings {
   records: number;
   quarantined: number;
-  truncated?: Recovered["truncated"];
+  truncated?: TornTail;
+  truncatedLarge?: TornTail;
   /** What `onFrame` threw; it is passed on as it is. */
   failure?: { readonly error: unknown };
 }
@@ -61,7 +81,8 @@ interface Findings {
  *
  * - A segment no longer than its magic line holds nothing; the daemon stopped while it was made.
  * - What stands behind the last frame of the last segment is a write that was cut off: it is cut off. A copy is set
- *   aside first when it does not look like one.
+ *   aside first when it does not look like one. Where this is the beginning of a large frame, and of nothing else, the
+ *   segment before it took frames meanwhile, and its tail is dealt with in the same way.
  * - Anything else is damage, and so is a frame that `onFrame` refuses: a copy is set aside, the segment stays as it is.
  *
  * @throws WeirError `journal_failed`, `storage_full` or `overloaded` when a segment cannot be read or a piece cannot
@@ -86,25 +107,27 @@ async function readSegments(options: RecoverOptions, findings: Findings): Promis
       file: join(basename(dir), name),
     });
   }
-  const last = await lastWithFrames(dir, segments);
+  const written = await lastWritten(options, segments);
   for (const segment of segments) {
     if (segment < fromSegment) continue;
-    await readSegment(options, { segment, isLast: segment === last }, findings);
+    await readSegment(options, { segment, written }, findings);
     await syncSegment(segmentPath(dir, segment));
   }
   await syncDirectory(dir);
   options.metrics.counter("weir_recovered_records_total").inc(findings.records);
   faultPoint("recover.done");
-  const { quarantined, truncated } = findings;
-  return { segments, nextSegment: (segments.at(-1) ?? 0) + 1, quarantined, ...truncated && { truncated } };
+  const { records: _, ...found } = findings;
+  return { segments, nextSegment: (segments.at(-1) ?? 0) + 1, ...found };
 }
 
 async function readSegment(
   options: RecoverOptions,
-  { segment, isLast }: { segment: number; isLast: boolean },
+  { segment, written }: { segment: number; written: Written },
   findings: Findings,
 ): Promise<void> {
   const path = segmentPath(options.dir, segment);
+  const isLarge = segment === written.large;
+  const isTearable = isLarge || segment === written.current;
   let tail: Gap | undefined;
   for await (const piece of readPieces(path)) {
     if ("frame" in piece) {
@@ -117,10 +140,13 @@ async function readSegment(
       faultPoint("recover.frame");
     } else if (piece.gap.from === 0 && piece.gap.atEnd && piece.gap.to <= magic.length) {
       options.log.info("A journal segment was never begun", { segment, bytes: piece.gap.to });
-    } else if (isLast && piece.gap.atEnd) tail = piece.gap;
+    } else if (isTearable && piece.gap.atEnd) tail = piece.gap;
     else await quarantine(options, { ...piece.gap, path, segment }, findings);
   }
-  if (tail) await cutTail(options, { ...tail, path, segment }, findings);
+  if (!tail) return;
+  const cut = await cutTail(options, { ...tail, path, segment }, findings);
+  if (isLarge) findings.truncatedLarge = cut;
+  else findings.truncated = cut;
 }
 
 /** @returns why the frame cannot be read; undefined when it was taken */
@@ -143,15 +169,19 @@ async function takeFrame(
 
 type Found = Pick<Gap, "from" | "to" | "reason"> & { readonly path: string; readonly segment: number };
 
-async function cutTail(options: RecoverOptions, found: Found & Gap, findings: Findings): Promise<void> {
+async function cutTail(
+  options: RecoverOptions,
+  found: Found & Gap,
+  findings: Findings,
+): Promise<TornTail> {
   const { path, segment, from, to, end, reason } = found;
   // The copy is durable before the original is gone.
   if (end === "damaged") await quarantine(options, found, findings);
   using file = await Deno.open(path, { write: true });
   await file.truncate(from);
   await file.sync();
-  findings.truncated = { segment, at: from, bytes: to - from };
   options.log.warn("The journal's torn tail is cut off", { segment, offset: from, bytes: to - from, reason });
+  return { segment, at: from, bytes: to - from };
 }
 
 async function quarantine(options: RecoverOptions, found: Found, findings: Findings): Promise<void> {
@@ -169,12 +199,41 @@ async function quarantine(options: RecoverOptions, found: Found, findings: Findi
   });
 }
 
-/** The segment whose end a crash may have torn: those behind it were begun and hold nothing. */
-async function lastWithFrames(dir: string, segments: number[]): Promise<number | undefined> {
+/** The segments that were being written when the journal ended. */
+interface Written {
+  /** Holds the beginning of a large frame and nothing else. */
+  readonly large?: number;
+  readonly current?: number;
+}
+
+/** Only their ends can be torn: those behind them were begun and hold nothing. */
+async function lastWritten(options: RecoverOptions, segments: readonly number[]): Promise<Written> {
+  const { dir } = options;
+  const [last, before] = await lastWithFrames(dir, segments);
+  if (last === undefined || !await isLargeBegun(segmentPath(dir, last), options)) return { current: last };
+  return { large: last, current: before };
+}
+
+/** The last two segments that hold more than their magic line, the last one first. */
+async function lastWithFrames(dir: string, segments: readonly number[]): Promise<number[]> {
+  const found: number[] = [];
   for (const segment of segments.toReversed()) {
-    if ((await Deno.stat(segmentPath(dir, segment))).size > magic.length) return segment;
+    if ((await Deno.stat(segmentPath(dir, segment))).size > magic.length) found.push(segment);
+    if (found.length === 2) break;
   }
-  return undefined;
+  return found;
+}
+
+/** Is there the beginning of a large frame behind the magic line? A header that is cut off may be one's. */
+async function isLargeBegun(path: string, options: RecoverOptions): Promise<boolean> {
+  using reader = await SegmentReader.open(path);
+  const frames = framesIn(reader);
+  const { done, value } = await frames.next();
+  if (!done || value.end !== "torn" || value.at !== magic.length) return false;
+  if (reader.size < magic.length + frameHeaderBytes) return true;
+  const header = await reader.bytes(magic.length, frameHeaderBytes);
+  const payloadBytes = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
+  return payloadBytes + frameHeaderBytes >= (options.largeFrameBytes ?? largeFrameBytes);
 }
 
 /**

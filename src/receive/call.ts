@@ -55,12 +55,14 @@ async function store(
   { house, meter }: { house: House; meter: RowMeter },
 ): Promise<void> {
   const { indexes, journal, flusher } = house;
-  const { identities, duplicateBatches } = indexes.reserve(unit);
+  const reserved = indexes.reserve(unit);
+  const { identities, duplicateBatches } = reserved;
   outcomes.duplicates += identities.length + duplicateBatches;
   if (unit.count === 0) await journal.barrier();
   else {
     await journal.append({
       bytes: unit.writer.view(),
+      follows: () => indexes.follows(unit, reserved),
       placed: (position) => {
         indexes.place(unit, position);
         flusher.poke();

@@ -53,6 +53,8 @@ export class Session implements SessionName {
   hasStart = false;
   /** Units on their way to the journal that hold events of it. */
   pending = 0;
+  /** Is its session_start on its way to the journal? */
+  isStarting = false;
   /** Is its end on its way to the journal? */
   isClosing = false;
   /** Was it forgotten here? Then the catalog has it. */

@@ -169,9 +169,14 @@ export class SessionBook implements SessionKeeper {
       const { claim, isLocal } = session;
       const of = { session, version: session.version + 1, fence: claim?.fence ?? 0, isLocal };
       writeStart(of, { ...first, time: tally.firstT }, unit);
-      session.hasStart = true;
+      session.hasStart = session.isStarting = true;
     }
     this.#held.set(unit, held);
+  }
+
+  follows(unit: Unit): boolean {
+    const held = this.#held.get(unit) ?? [];
+    return held.some(({ session, starts }) => session.isClosing || (session.isStarting && !starts));
   }
 
   /** The unit holds the ends of these sessions. To be called when it is given to the journal. */
@@ -195,6 +200,7 @@ export class SessionBook implements SessionKeeper {
       this.sharing?.stored(session);
       if (!starts) continue;
       session.startT = tally.firstT;
+      session.isStarting = false;
       this.sharing?.started(session);
       this.#count("started");
     }
@@ -206,7 +212,7 @@ export class SessionBook implements SessionKeeper {
   release(unit: Unit): void {
     for (const { session, starts } of this.#held.get(unit) ?? []) {
       session.pending--;
-      if (starts) session.hasStart = false;
+      if (starts) session.hasStart = session.isStarting = false;
     }
     this.#held.delete(unit);
     for (const { session } of this.#endings.get(unit) ?? []) {

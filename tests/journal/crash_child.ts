@@ -2,7 +2,7 @@
  * A process to be killed: reads the journal back, then appends numbered frames from many sides at once, and prints
  * each number when its frame is acknowledged. `recovered N` comes first; `refused CODE` ends it.
  *
- * Arguments: folder, first number of this run, seed, durability.
+ * Arguments: folder, first number of this run, seed, durability, least bytes of a large frame.
  * @module
  */
 
@@ -15,7 +15,7 @@ import { recoverJournal } from "../../src/journal/recover.ts";
 import { randomFrom } from "./random.ts";
 import { line, trackedFrame } from "./support.ts";
 
-const [root, first, seed, durability] = Deno.args;
+const [root, first, seed, durability, largeFrameBytes] = Deno.args;
 const random = randomFrom(Number(seed));
 const log = createLog({ clock: systemClock, write: () => {} });
 const metrics = createMetrics();
@@ -25,6 +25,7 @@ let frames = 0;
 const { nextSegment } = await recoverJournal({
   dir,
   quarantineDir: `${root}/quarantine`,
+  largeFrameBytes: Number(largeFrameBytes),
   log,
   metrics,
   onFrame: () => void frames++,
@@ -36,6 +37,8 @@ const journal = await Journal.open({
   durability: durability === "write" ? "write" : "fsync",
   segmentBytes: 300_000,
   firstSegment: nextSegment,
+  largeFrameBytes: Number(largeFrameBytes),
+  pieceBytes: 40_000,
   clock: systemClock,
   log,
   metrics,

@@ -10,16 +10,19 @@ interface ChildOptions {
   readonly seed?: number;
   readonly durability?: "fsync" | "write";
   readonly faults?: string;
+  /** @default more than any frame has */
+  readonly largeFrameBytes?: number;
   /** Kills it when this returns true for the lines so far. @default never: it ends by itself */
   readonly killWhen?: (lines: string[]) => boolean;
 }
 
 /** Runs the child until it is killed or ends; returns what it printed. */
 async function runChild(options: ChildOptions): Promise<{ lines: string[]; errors: string }> {
-  const { root, first, seed = 1, durability = "fsync", faults = "", killWhen } = options;
+  const { root, first, seed = 1, durability = "fsync", faults = "", killWhen, largeFrameBytes = 1e9 } =
+    options;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "--quiet", "--config", configPath, childPath]
-      .concat(root, String(first), String(seed), durability),
+      .concat(root, String(first), String(seed), durability, String(largeFrameBytes)),
     env: { WEIR_FAULTS: faults },
     stdin: "null",
     stdout: "piped",
@@ -114,6 +117,67 @@ for (const place of ["journal.write", "journal.written", "journal.fsync", "journ
       assertEquals(errors.trim(), `fault point reached: ${place}`);
       next = await assertAllThere({ root: root.path, first: 0, acks: acknowledged(lines) });
     }
+  });
+}
+
+/** The child's frames of 200 KB are large. */
+const largeFrameBytes = 100_000;
+
+/** Reads the journal back: no frame twice, and all that were acknowledged; large ones may be missing in between. */
+async function assertAcknowledged(root: string, acks: ReadonlySet<number>): Promise<void> {
+  const { frames, quarantined } = await readBack(root, { largeFrameBytes });
+  const numbers = frames.map(({ text }) => JSON.parse(text).n as number);
+  assertEquals([new Set(numbers).size, quarantined], [numbers.length, 0]);
+  assertEquals([...acks.difference(new Set(numbers))], []);
+}
+
+for (const durability of ["fsync", "write"] as const) {
+  Deno.test(`kill -9 among large frames loses no acknowledged one, with durability ${durability}`, async () => {
+    await using root = await tempDir();
+    const random = randomFrom(7);
+    const acks = new Set<number>();
+    for (let round = 0; round < 8; round++) {
+      const enough = Math.floor(random() * 200);
+      const { lines, errors } = await runChild({
+        root: root.path,
+        first: round * 1_000_000,
+        seed: round,
+        durability,
+        largeFrameBytes,
+        killWhen: (lines) => lines.length > enough,
+      });
+      assertEquals(errors, "");
+      for (const n of acknowledged(lines)) acks.add(n);
+      await assertAcknowledged(root.path, acks);
+    }
+  });
+}
+
+for (const place of ["piece", "piece_written", "piece_fsync", "piece_stored"]) {
+  Deno.test(`a process that is killed at journal.${place} loses no acknowledged frame`, async () => {
+    await using root = await tempDir();
+    const acks = new Set<number>();
+    for (const [round, hit] of [1, 3, 5, 8].entries()) {
+      const { lines, errors } = await runChild({
+        root: root.path,
+        first: round * 1_000_000,
+        seed: hit,
+        largeFrameBytes,
+        faults: `journal.${place}:pause:${hit}`,
+      });
+      assertEquals(errors.trim(), `fault point reached: journal.${place}`);
+      for (const n of acknowledged(lines)) acks.add(n);
+      await assertAcknowledged(root.path, acks);
+    }
+  });
+  Deno.test(`a process that fails at journal.${place} refuses, and what it refused does not come back`, async () => {
+    await using root = await tempDir();
+    const faults = `journal.${place}:error:4`;
+    const { lines, errors } = await runChild({ root: root.path, first: 0, largeFrameBytes, faults });
+    assertEquals([lines.at(-1), errors], ["refused journal_failed", ""]);
+    const { frames } = await readBack(root.path, { largeFrameBytes });
+    const numbers = frames.map(({ text }) => JSON.parse(text).n as number);
+    assertEquals(new Set(numbers), new Set(acknowledged(lines)));
   });
 }
 

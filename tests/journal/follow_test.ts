@@ -42,6 +42,26 @@ Deno.test("followJournal() gives what comes, over torn ends, new segments and re
   assertEquals((await frames.next()).done, true);
 });
 
+Deno.test("followJournal() stays in a segment while the next one holds the beginning of a large frame", async () => {
+  await using dir = await tempDir();
+  const large = sealed(line(9, 500));
+  await append(dir.path, 1, magic, sealed(line(1)));
+  // One that was never begun is passed over.
+  await append(dir.path, 2, magic);
+  await append(dir.path, 3, magic, large.subarray(0, 300));
+  const stop = new AbortController();
+  const frames = followJournal(dir.path, { fromStart: true, signal: stop.signal, pollMs: 1 });
+  assertEquals(await take(frames, 1), [line(1)]);
+  const second = take(frames, 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await append(dir.path, 1, sealed(line(2)));
+  assertEquals(await second, [line(2)]);
+  await append(dir.path, 3, large.subarray(300), sealed(line(3)));
+  assertEquals(await take(frames, 2), [line(9, 500), line(3)]);
+  stop.abort();
+  await frames.return();
+});
+
 Deno.test("followJournal() begins with what is there when asked to", async () => {
   await using dir = await tempDir();
   await append(dir.path, 3, magic, sealed(line(1)));

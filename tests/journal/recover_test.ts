@@ -53,7 +53,7 @@ Deno.test("recoverJournal() reads from the checkpoint on, and lists what lies be
     joined(magic, sealed(line(2))),
     joined(magic, sealed(line(3))),
   );
-  const found = await readBack(root.path, 3);
+  const found = await readBack(root.path, { fromSegment: 3 });
   assertEquals(found.frames.map(({ text }) => text), [line(3)]);
   assertEquals([found.segments, found.quarantined], [[1, 2, 3], 0]);
 });
@@ -82,6 +82,60 @@ Deno.test("recoverJournal() cuts the tail of the last segment that holds anythin
     assertEquals(found.truncated, { segment: 1, at: kept.length, bytes: 11 });
     assertEquals([found.quarantined, found.nextSegment], [0, 2 + begun.length]);
   }
+});
+
+/** A large frame of these tests, and where it counts as one. */
+const largeFrame = sealed(line(9, 500));
+const withLarge = { largeFrameBytes: 400 } as const;
+
+Deno.test("recoverJournal() cuts the beginning of a large frame, and the torn tail of the segment before it", async () => {
+  const kept = joined(magic, sealed(line(1)));
+  const torn = sealed(line(2)).subarray(0, 11);
+  for (let size = 1; size < largeFrame.length; size += size < 12 ? 1 : 97) {
+    await using root = await journalOf(
+      joined(magic, sealed(line(0))),
+      joined(kept, torn),
+      joined(magic, largeFrame.subarray(0, size)),
+      magic,
+    );
+    const found = await readBack(root.path, withLarge);
+    assertEquals(found.frames.map(({ text }) => text), [line(0), line(1)]);
+    assertEquals(found.truncated, { segment: 2, at: kept.length, bytes: 11 });
+    assertEquals(found.truncatedLarge, { segment: 3, at: headBytes, bytes: size });
+    assertEquals([found.quarantined, found.nextSegment], [0, 5]);
+    const again = await readBack(root.path, withLarge);
+    assertEquals(again.frames, found.frames);
+    assertEquals([again.truncated, again.truncatedLarge, again.quarantined], [undefined, undefined, 0]);
+  }
+});
+
+Deno.test("recoverJournal() cuts one tail only where a large frame cannot have been under way", async () => {
+  const torn = joined(magic, sealed(line(1)), sealed(line(2)).subarray(0, 11));
+  const small = sealed(line(3));
+  const behind = {
+    "a whole large frame": joined(magic, largeFrame),
+    "a whole one and a torn one": joined(magic, largeFrame, small.subarray(0, 11)),
+    "a small torn one": joined(magic, small.subarray(0, 11)),
+    "a large one behind a small one": joined(magic, small, largeFrame.subarray(0, 300)),
+  };
+  for (const [name, bytes] of Object.entries(behind)) {
+    await using root = await journalOf(torn, bytes);
+    const found = await readBack(root.path, withLarge);
+    assertEquals([found.quarantined, found.truncatedLarge], [1, undefined], name);
+    assertEquals(
+      await namesIn(`${root.path}/quarantine`),
+      [`0000000000000001-${torn.length - 11}.bin`],
+      name,
+    );
+  }
+});
+
+Deno.test("recoverJournal() takes a torn large frame for damage when frames lie behind it", async () => {
+  const torn = joined(magic, largeFrame.subarray(0, 300));
+  await using root = await journalOf(torn, joined(magic, sealed(line(1))));
+  const found = await readBack(root.path, withLarge);
+  assertEquals(found.frames.map(({ text }) => text), [line(1)]);
+  assertEquals([found.quarantined, found.truncated, found.truncatedLarge], [1, undefined, undefined]);
 });
 
 Deno.test("recoverJournal() loses at most the frame in which one byte flipped, and invents none", async () => {

@@ -79,7 +79,7 @@ Deno.test("rotate() gives an empty journal a greater number each time, and calls
 Deno.test("rotate() waits for the frames before it without a segment too many", async () => {
   await using root = await tempDir();
   const { journal } = await openJournal(`${root.path}/journal`);
-  const stored = Array.from({ length: 8 }, (_, n) => journal.append(trackedFrame(line(n, 4 << 20))));
+  const stored = Array.from({ length: 8 }, (_, n) => journal.append(trackedFrame(line(n, 1 << 20))));
   assertEquals(await journal.rotate(), 2);
   assertEquals(journal.segments, [1, 2]);
   await Promise.all(stored);

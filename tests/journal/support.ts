@@ -91,7 +91,10 @@ export interface ReadBack extends Recovered {
 }
 
 /** Reads the journal in `<root>/journal` back; damage goes to `<root>/quarantine`. */
-export async function readBack(root: string, fromSegment?: number): Promise<ReadBack> {
+export async function readBack(
+  root: string,
+  { fromSegment, largeFrameBytes }: { fromSegment?: number; largeFrameBytes?: number } = {},
+): Promise<ReadBack> {
   const { log, lines } = memoryLog();
   const metrics = createMetrics();
   const frames: ReadBack["frames"] = [];
@@ -99,6 +102,7 @@ export async function readBack(root: string, fromSegment?: number): Promise<Read
     dir: `${root}/journal`,
     quarantineDir: `${root}/quarantine`,
     fromSegment,
+    largeFrameBytes,
     log,
     metrics,
     onFrame: (at, payload) => void frames.push({ at, text: new TextDecoder().decode(payload) }),
