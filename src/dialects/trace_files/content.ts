@@ -8,14 +8,23 @@ import { textHoldsLoneSurrogate } from "../well_formed.ts";
 
 const encoder = new TextEncoder();
 
+/** What is known of a value before it is looked at. */
+export interface SentValue {
+  /** Of the row that held it. */
+  readonly sentBytes: number;
+  /** Brackets open at once. */
+  readonly maxDepth: number;
+}
+
 /**
  * The bytes of the file.
  * @param value Any JSON value but null.
  * @param maxBytes What one file may have.
+ * @param sent Spares a look at every value within, where so little was sent that no indent can make it too much.
  * @throws WeirError `file_too_large`, `ill_formed_text`
  */
-export function fileContent(value: unknown, maxBytes: number): Uint8Array {
-  const text = typeof value === "string" ? wellFormed(value) : indented(value, maxBytes);
+export function fileContent(value: unknown, maxBytes: number, sent?: SentValue): Uint8Array {
+  const text = typeof value === "string" ? wellFormed(value) : indented(value, maxBytes, sent);
   // A UTF-16 unit is at least one byte.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
   const bytes = encoder.encode(text);
@@ -29,11 +38,17 @@ function wellFormed(text: string): string {
 }
 
 /** The indent grows with depth: 1 MiB of brackets could become a file of hundreds, which is found out before. */
-function indented(value: unknown, maxBytes: number): string {
-  if (indentBytes(value, 0, maxBytes) > maxBytes) throw tooLarge(maxBytes);
+function indented(value: unknown, maxBytes: number, sent: SentValue | undefined): string {
+  const mayGrow = sent === undefined || mostIndentBytes(sent) > maxBytes;
+  if (mayGrow && indentBytes(value, 0, maxBytes) > maxBytes) throw tooLarge(maxBytes);
   const text = JSON.stringify(value, undefined, 2);
   if (textHoldsLoneSurrogate(text)) throw illFormed();
   return text;
+}
+
+/** Every second byte a value, each in a line of its own, all as deep as may be. */
+function mostIndentBytes({ sentBytes, maxDepth }: SentValue): number {
+  return (sentBytes / 2 + 1) * (1 + 2 * maxDepth);
 }
 
 /** Bytes of line breaks and indents alone, or some number above `max`. Bodies have a limit on depth. */

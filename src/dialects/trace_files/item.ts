@@ -5,11 +5,9 @@
 
 import { toWeirError, WeirError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
+import type { RowWindow } from "../../parse/window.ts";
 import { fileContent } from "./content.ts";
 import { baseName, isFileName, shownName } from "./names.ts";
-
-/** Settings of this dialect. */
-export type TraceFileSettings = Config["trace_files"];
 
 /** One file that is to be written. */
 export interface Item {
@@ -36,8 +34,14 @@ export class FlawedRow {
   }
 }
 
-/** Reads one row. */
-export function readItem(value: unknown, index: number, settings: TraceFileSettings): Item | FlawedRow {
+/** Reads row i of a window. */
+export function readItem(
+  window: RowWindow,
+  i: number,
+  { trace_files: settings, limits }: Pick<Config, "trace_files" | "limits">,
+): Item | FlawedRow {
+  const value = window.value(i);
+  const index = window.firstIndex + i;
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return new FlawedRow("must be an object");
   }
@@ -55,7 +59,10 @@ export function readItem(value: unknown, index: number, settings: TraceFileSetti
     return { ...item, fileName: shownName(fileName), problem };
   }
   try {
-    item.bytes = fileContent(traceData, settings.max_file_bytes);
+    item.bytes = fileContent(traceData, settings.max_file_bytes, {
+      sentBytes: window.end(i) - window.start(i),
+      maxDepth: limits.max_depth,
+    });
   } catch (error) {
     item.problem = toWeirError(error);
   }

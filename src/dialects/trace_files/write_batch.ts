@@ -34,10 +34,10 @@ export class WriteBatch implements DirectIngest {
   }
 
   take(window: RowWindow): void {
-    const settings = this.#context.services.config.trace_files;
+    const { config } = this.#context.services;
     for (let i = 0; i < window.count; i++) {
       const index = window.firstIndex + i;
-      const item = readItem(window.value(i), index, settings);
+      const item = readItem(window, i, config);
       if (item instanceof FlawedRow) this.#flaws.push([index, item]);
       else this.#items.push(item);
       if (this.#flaws.length > 0) this.#forget();

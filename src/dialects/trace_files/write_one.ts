@@ -26,7 +26,7 @@ export class WriteOne implements DirectIngest {
   }
 
   take(window: RowWindow): void {
-    this.#item = readItem(window.value(0), 0, this.#context.services.config.trace_files);
+    this.#item = readItem(window, 0, this.#context.services.config);
   }
 
   async finish(): Promise<Reply> {

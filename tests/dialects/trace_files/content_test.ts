@@ -37,7 +37,11 @@ Deno.test("fileContent() does not build what would be far too large", () => {
   let value: unknown = new Array(500_000).fill(1);
   for (let depth = 1; depth < 128; depth++) value = [value];
   const start = performance.now();
-  assertEquals(codeOf(value, 8 * 1024 * 1024), "file_too_large");
+  const sent = { sentBytes: JSON.stringify(value).length, maxDepth: 128 };
+  for (const known of [undefined, sent]) {
+    const build = (): Uint8Array => fileContent(value, 8 * 1024 * 1024, known);
+    assertEquals(assertThrows(build, WeirError).code, "file_too_large");
+  }
   assert(performance.now() - start < 1_000);
 });
 
