@@ -20,6 +20,7 @@ import type { Lease } from "./receive/admission.ts";
 import { inPieces, readBody, readSmallBody } from "./receive/body.ts";
 import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
+import { Held } from "./receive/held.ts";
 import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
 import { firstHold, rowLimits } from "./receive/limits.ts";
@@ -32,20 +33,27 @@ import { VerdictStream } from "./receive/verdict_stream.ts";
 interface Passage {
   readonly house: House;
   readonly meter: RowMeter;
-  readonly shape: BodyShape;
   readonly session: Ingest;
+  /** Key of the Idempotency-Key, if one was sent. */
+  readonly key: string | undefined;
+  /** What the same request is told when it comes again at once; undefined where it may come again. */
+  readonly twin: TwinTurn | undefined;
+  /** Must a unit be stored behind the ones before it, whatever it holds? */
+  readonly follows?: boolean;
+}
+
+/** What one that is read window by window needs besides. */
+interface Reader {
+  readonly shape: BodyShape;
   readonly lease: Lease;
   /** First size of the unit for all of a body. */
   readonly unitBytes: number;
   readonly limits: RowLimits;
-  /** Key of the Idempotency-Key, if one was sent. */
-  readonly key: string | undefined;
-  /** What the same request is told when it comes again at once. */
-  readonly twin: TwinTurn;
-  /** Must a unit be stored behind the ones before it, whatever it holds? */
-  readonly follows?: boolean;
   readonly body: AsyncIterable<Uint8Array>;
 }
+
+/** What is left to read of a body that was taken already. */
+const nothing = inPieces([]);
 
 /**
  * Takes one request with rows. Whatever it answers with 2xx is safe by then.
@@ -56,32 +64,41 @@ export async function ingest(
   request: Request,
   { inbound, house, meter }: { inbound: Inbound; house: House; meter: RowMeter },
 ): Promise<Response> {
-  using held = new DisposableStack();
   const { config, stalls } = house;
   const shape = route.shape(config);
   const format = bodyFormat(request.headers, shape);
   const room = firstHold(request.headers, { shape, format, limits: config.limits });
-  const lease = held.use(await house.admission.enter(room.bytes));
-  const session = await route.open(inbound, house);
-  const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
-  const small = format === "json" ? await readSmallBody(request, reading) : undefined;
-  const twin = held.use(await house.twins.begin(small && session.twinOf?.(small)));
-  if (twin.repeat !== undefined) return toResponse(twin.repeat);
-  const common = small && takeCommonShape(small, session, house.buffers);
-  const limits = rowLimits(shape, config.limits);
-  const chunks = small ? inPieces([small]) : readBody(request, reading);
-  const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
-  const { repeat, key } = held.use(await house.idempotency.begin(inbound, session.scope));
-  if (repeat !== undefined) return repeatResponse(repeat);
-  const { unitBytes } = room;
-  const passage: Passage = { house, meter, shape, session, lease, unitBytes, limits, key, twin, body };
-  if (common) {
-    meter.countBytes(small.length);
-    return await storeAll(common, passage);
+  // What is there already is not awaited: that would cost more than most of what is done here.
+  const entered = house.admission.enter(room.bytes);
+  const lease = entered instanceof Promise ? await entered : entered;
+  const held = new Held(lease);
+  try {
+    const opened = route.open(inbound, house);
+    const session = opened instanceof Promise ? await opened : opened;
+    const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
+    const small = format === "json" ? await readSmallBody(request, reading) : undefined;
+    const known = small && session.twinOf?.(small);
+    const twin = known && held.use(await house.twins.begin(known));
+    if (twin?.repeat !== undefined) return toResponse(twin.repeat);
+    const common = small && takeCommonShape(small, session, house.buffers);
+    const limits = rowLimits(shape, config.limits);
+    const chunks = common ? nothing : small ? inPieces([small]) : readBody(request, reading);
+    const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
+    const begun = house.idempotency.begin(inbound, session.scope);
+    const { repeat, key } = begun instanceof Promise ? held.use(await begun) : begun;
+    if (repeat !== undefined) return repeatResponse(repeat);
+    const passage: Passage = { house, meter, session, key, twin };
+    if (common) {
+      meter.countBytes(small.length);
+      return await storeAll(common, passage);
+    }
+    const reader: Reader = { shape, lease, unitBytes: room.unitBytes, limits, body };
+    if (format === "json") return await takeBody(passage, reader);
+    session.admit();
+    return takeStream(passage, reader, held.move());
+  } finally {
+    held[Symbol.dispose]();
   }
-  if (format === "json") return await takeBody(passage);
-  session.admit();
-  return takeStream(passage, held.move());
 }
 
 /** What a body has become: records to be stored together, and an outcome for each row. */
@@ -100,16 +117,17 @@ function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool)
 }
 
 /** A JSON body: every window dispatched as it closes, all of it stored at the end. */
-async function takeBody(passage: Passage): Promise<Response> {
-  const { house, shape, session, lease } = passage;
-  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: passage.limits });
-  const taken = { unit: new Unit(passage.unitBytes, house.buffers), outcomes: new Outcomes() };
+async function takeBody(passage: Passage, reader: Reader): Promise<Response> {
+  const { house, session } = passage;
+  const { shape, lease, limits, unitBytes } = reader;
+  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
+  const taken = { unit: new Unit(unitBytes, house.buffers), outcomes: new Outcomes() };
   const dispatch = async (window: RowWindow): Promise<void> => {
     await session.take(window, taken.unit, taken.outcomes);
     window.settle();
     lease.hold(rows.capacity + taken.unit.writer.capacity + (session.heldBytes ?? 0));
   };
-  for await (const window of windows(passage, rows)) await dispatch(window);
+  for await (const window of windows(reader.body, rows, passage.meter)) await dispatch(window);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
   session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, taken.outcomes);
   session.admit();
@@ -118,21 +136,22 @@ async function takeBody(passage: Passage): Promise<Response> {
 
 /** Stores all of a body; the reply is sent when it is safe. */
 async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Response> {
-  await passage.session.settle?.(unit, outcomes);
+  const settled = passage.session.settle?.(unit, outcomes);
+  if (settled !== undefined) await settled;
   const { reply, stored } = store(unit, outcomes, passage);
   await stored;
   unit.writer.free();
   passage.meter.count(outcomes);
-  passage.twin.done(reply);
+  passage.twin?.done(reply);
   return toResponse(reply);
 }
 
 const streamReply = { status: 202, contentType: "application/x-ndjson" } as const;
 
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
-function takeStream(passage: Passage, held: DisposableStack): Response {
-  const { session, house, meter, lease, key } = passage;
-  const rows = new NdjsonRows({ limits: { ...passage.limits, maxRows: Infinity, maxBodyBytes: Infinity } });
+function takeStream(passage: Passage, { lease, limits, body }: Reader, held: Held): Response {
+  const { session, house, meter, key } = passage;
+  const rows = new NdjsonRows({ limits: { ...limits, maxRows: Infinity, maxBodyBytes: Infinity } });
   const verdicts = new VerdictStream();
   let onTheirWay = 0;
   const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
@@ -143,7 +162,7 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
     meter.count(outcomes);
   };
   const run = async (): Promise<void> => {
-    for await (const window of windows(passage, rows)) {
+    for await (const window of windows(body, rows, meter)) {
       const unit = new Unit(2 * (window.end(window.count - 1) - window.start(0)) + 1_024, house.buffers);
       const outcomes = new Outcomes();
       await session.take(window, unit, outcomes);
@@ -160,13 +179,17 @@ function takeStream(passage: Passage, held: DisposableStack): Response {
   };
   run()
     .then(() => verdicts.finish(), (error) => verdicts.finish({ error }))
-    .finally(() => held.dispose());
+    .finally(() => held[Symbol.dispose]());
   const { status, contentType } = streamReply;
   return new Response(verdicts.body, { status, headers: { "content-type": contentType } });
 }
 
 /** Windows of rows, as their last bytes arrive; long work gives others a turn between two of them. */
-async function* windows({ body, meter }: Passage, rows: RowSource): AsyncGenerator<RowWindow> {
+async function* windows(
+  body: AsyncIterable<Uint8Array>,
+  rows: RowSource,
+  meter: RowMeter,
+): AsyncGenerator<RowWindow> {
   const breath = new Breath();
   for await (const chunk of body) {
     meter.countBytes(chunk.length);

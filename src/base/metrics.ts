@@ -149,28 +149,68 @@ type Names<T extends MetricRow["type"]> = {
   [K in keyof typeof metricTable]: (typeof metricTable)[K]["type"] extends T ? K : never;
 }[keyof typeof metricTable];
 
+/** A counter under fixed labels. */
+export interface Count {
+  /** @param by @default 1 */
+  inc(by?: number): void;
+}
+
 /** The metrics of one daemon. */
 export interface Metrics {
   readonly registry: Registry;
   counter(name: Names<"counter">): Counter;
+  /**
+   * A counter that is counted at every request: in a number of its own, which the metric takes over when it is asked.
+   * To be kept, not to be asked for each time.
+   */
+  count(name: Names<"counter">, labels: Readonly<Record<string, string>>): Count;
   gauge(name: Names<"gauge">): Gauge;
   histogram(name: Names<"histogram">): Histogram;
+}
+
+/** What was counted since it was last taken over. */
+class PendingCount implements Count {
+  readonly #child: Count;
+  #pending = 0;
+
+  constructor(child: Count) {
+    this.#child = child;
+  }
+
+  inc(by = 1): void {
+    this.#pending += by;
+  }
+
+  takeOver(): void {
+    if (this.#pending === 0) return;
+    this.#child.inc(this.#pending);
+    this.#pending = 0;
+  }
 }
 
 /** All metrics of {@link metricTable}, in a registry of their own. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const made = new Map<string, Kinds[keyof Kinds]>();
+  const counts = new Map<string, PendingCount[]>();
   for (const [name, row] of Object.entries(metricTable) as [string, MetricRow][]) {
     const common = { name, help: row.help, labelNames: [...(row.labels ?? [])], registers: [registry] };
-    if (row.type === "counter") made.set(name, new Counter(common));
-    else if (row.type === "gauge") made.set(name, new Gauge(common));
+    if (row.type === "counter") {
+      const pending: PendingCount[] = [];
+      counts.set(name, pending);
+      made.set(name, new Counter({ ...common, collect: () => pending.forEach((count) => count.takeOver()) }));
+    } else if (row.type === "gauge") made.set(name, new Gauge(common));
     else made.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? seconds)] }));
   }
   const get = (name: string): Kinds[keyof Kinds] => made.get(name)!;
   return {
     registry,
     counter: (name) => get(name) as Counter,
+    count: (name, labels) => {
+      const count = new PendingCount((get(name) as Counter).labels(labels));
+      counts.get(name)!.push(count);
+      return count;
+    },
     gauge: (name) => get(name) as Gauge,
     histogram: (name) => get(name) as Histogram,
   };

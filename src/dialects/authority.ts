@@ -55,7 +55,7 @@ export interface ClientGrant {
 /** Checks credentials. With auth off, everybody is let in under the name they give, or "default". */
 export interface Authority {
   /** @throws WeirError `unauthorized` */
-  admitClient(credentials: ClientCredentials): Promise<ClientGrant>;
+  admitClient(credentials: ClientCredentials): ClientGrant | Promise<ClientGrant>;
   /**
    * Lets in who may read what a project has stored: only a secret that verifies, because an id and an origin are
    * known to everybody who opens the project's pages. With auth off, everybody but pages.

@@ -56,6 +56,10 @@ export class Admission {
   readonly #metrics: Metrics;
   readonly #clock: Clock;
   readonly #obstacle: () => WeirError | undefined;
+  readonly #ledger: Ledger = {
+    change: (more) => this.#change(more),
+    end: (held) => this.#end(held),
+  };
   #bytes = 0;
   #requests = 0;
   #peakBytes = 0;
@@ -137,31 +141,22 @@ export class Admission {
   #grant(bytes: number): Lease {
     this.#add(bytes);
     this.#requests++;
-    let held = bytes;
-    let open = true;
-    return {
-      get held() {
-        return held;
-      },
-      hold: (now) => {
-        if (!open) return;
-        const more = Math.max(now, bytes) - held;
-        if (more > 0 && !this.#hasRoom(more)) {
-          throw this.#refuse(tooMany("bytes", this.#limits().max_in_flight_bytes));
-        }
-        this.#add(more);
-        held += more;
-        if (more < 0) this.#letIn();
-      },
-      [Symbol.dispose]: () => {
-        if (!open) return;
-        open = false;
-        this.#add(-held);
-        this.#requests--;
-        this.#letIn();
-        if (this.#requests === 0) this.#idle.splice(0).forEach((resolve) => resolve());
-      },
-    };
+    return new GrantedLease(bytes, this.#ledger);
+  }
+
+  #change(more: number): void {
+    if (more > 0 && !this.#hasRoom(more)) {
+      throw this.#refuse(tooMany("bytes", this.#limits().max_in_flight_bytes));
+    }
+    this.#add(more);
+    if (more < 0) this.#letIn();
+  }
+
+  #end(held: number): void {
+    this.#add(-held);
+    this.#requests--;
+    if (this.#line.length > 0) this.#letIn();
+    if (this.#requests === 0 && this.#idle.length > 0) this.#idle.splice(0).forEach((resolve) => resolve());
   }
 
   #queue(bytes: number, waitMs: number): Promise<Lease> {
@@ -212,6 +207,46 @@ export class Admission {
   #refuse(error: WeirError): WeirError {
     this.#metrics.counter("weir_refused_total").inc({ code: error.code });
     return error;
+  }
+}
+
+/** Where a lease tells what it holds. */
+interface Ledger {
+  /** So many bytes more, or fewer. @throws WeirError `overloaded` */
+  change(more: number): void;
+  /** It is over, and held so many bytes. */
+  end(held: number): void;
+}
+
+/** One of the many: as an object with methods of its own it would cost more than all that is decided here. */
+class GrantedLease implements Lease {
+  readonly #reserved: number;
+  readonly #ledger: Ledger;
+  #held: number;
+  #isOpen = true;
+
+  constructor(bytes: number, ledger: Ledger) {
+    this.#reserved = bytes;
+    this.#held = bytes;
+    this.#ledger = ledger;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  hold(bytes: number): void {
+    if (!this.#isOpen) return;
+    const more = Math.max(bytes, this.#reserved) - this.#held;
+    if (more === 0) return;
+    this.#ledger.change(more);
+    this.#held += more;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#ledger.end(this.#held);
   }
 }
 

@@ -49,13 +49,14 @@ export class ConfiguredAuthority implements Authority {
     this.#clock = clock;
   }
 
-  async admitClient(credentials: ClientCredentials): Promise<ClientGrant> {
-    const { id, secret, origin } = credentials;
+  admitClient(credentials: ClientCredentials): ClientGrant | Promise<ClientGrant> {
+    const { id, secret } = credentials;
     const auth = this.#auth();
-    if (!auth.enabled) {
-      return { project: projectNamed(id), isTrusted: secret !== undefined, rules: noRules };
-    }
-    const client = findClient(auth, id);
+    if (auth.enabled) return this.#admitKnown(findClient(auth, id), credentials);
+    return { project: projectNamed(id), isTrusted: secret !== undefined, rules: noRules };
+  }
+
+  async #admitKnown(client: Client, { secret, origin }: ClientCredentials): Promise<ClientGrant> {
     const { project } = client;
     const rules = this.#rulesOf(client);
     if (secret !== undefined && await this.#verify(client.id, secret, client)) {

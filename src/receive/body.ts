@@ -81,20 +81,19 @@ function cutOff(cause?: unknown): WeirError {
   return new WeirError("malformed_json", "The body was cut off before its announced end", { cause });
 }
 
-async function readWhole(request: Request, announced: number, stalls: StallWatch): Promise<Uint8Array> {
-  if (announced === 0) return new Uint8Array(0);
-  const bytes = await new Promise<Uint8Array>((resolve, reject) => {
+function readWhole(request: Request, announced: number, stalls: StallWatch): Promise<Uint8Array> {
+  if (announced === 0) return Promise.resolve(new Uint8Array(0));
+  return new Promise((resolve, reject) => {
     const watch = stalls.watch(reject);
-    request.bytes().then((whole) => {
+    request.bytes().then((bytes) => {
       watch[Symbol.dispose]();
-      resolve(whole);
+      if (bytes.length === announced) resolve(bytes);
+      else reject(cutOff());
     }, (error) => {
       watch[Symbol.dispose]();
       reject(cutOff(error));
     });
   });
-  if (bytes.length !== announced) throw cutOff();
-  return bytes;
 }
 
 async function* readChunks(

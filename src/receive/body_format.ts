@@ -14,9 +14,9 @@ const ndjsonTypes = new Set(["application/x-ndjson", "application/ndjson", "appl
  * @throws WeirError `unsupported_media_type` when the route does not take it, or its charset is not UTF-8
  */
 export function bodyFormat(headers: Headers, shape: Pick<BodyShape, "ndjson">): "json" | "ndjson" {
-  const [type, ...parameters] = (headers.get("content-type") ?? "").toLowerCase().split(";").map((s) =>
-    s.trim()
-  );
+  const sent = headers.get("content-type") ?? "";
+  if (sent === "application/json") return "json";
+  const [type, ...parameters] = sent.toLowerCase().split(";").map((s) => s.trim());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8).replaceAll(
     '"',
     "",

@@ -21,6 +21,9 @@ export interface Turn extends Disposable {
   readonly key?: string;
 }
 
+/** The turn of a request without a key. */
+const free: Turn = { [Symbol.dispose](): void {} };
+
 /** Where daemons share replies. */
 export interface SharedReplies {
   holdReply(key: string): Promise<KeptReply | undefined>;
@@ -44,20 +47,23 @@ export class Idempotency {
    * @param owner Who was admitted; without one nobody can be given what another one was answered.
    * @throws WeirError `invalid_header` when the key is empty or longer than 256 characters
    */
-  async begin(inbound: Inbound, owner: string | undefined): Promise<Turn> {
+  begin(inbound: Inbound, owner: string | undefined): Turn | Promise<Turn> {
     const sent = inbound.headers.get("idempotency-key");
-    if (sent === null || owner === undefined) return { [Symbol.dispose](): void {} };
+    if (sent === null || owner === undefined) return free;
     if (sent === "" || sent.length > 256) {
       throw new WeirError("invalid_header", "Idempotency-Key must have 1 to 256 characters");
     }
-    const key = `${inbound.url.pathname}\n${owner}\n${sent}`;
+    return this.#begin(`${inbound.url.pathname}\n${owner}\n${sent}`);
+  }
+
+  async #begin(key: string): Promise<Turn> {
     for (;;) {
       const running = this.#running.get(key);
       if (running === undefined) break;
       await running;
     }
     const repeat = this.#memory.reply(key);
-    if (repeat !== undefined) return { repeat, [Symbol.dispose](): void {} };
+    if (repeat !== undefined) return { ...free, repeat };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
     const end = (): void => {
@@ -69,7 +75,7 @@ export class Idempotency {
       const given = await this.#shared.holdReply(key);
       if (given !== undefined) {
         end();
-        return { repeat: given, [Symbol.dispose](): void {} };
+        return { ...free, repeat: given };
       }
     } catch (error) {
       end();

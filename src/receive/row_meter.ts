@@ -3,12 +3,8 @@
  * @module
  */
 
-import type { Metrics } from "../base/metrics.ts";
+import type { Count, Metrics } from "../base/metrics.ts";
 import type { Outcomes } from "../base/outcome.ts";
-
-interface Count {
-  inc(by: number): void;
-}
 
 /** The row metrics of one dialect. */
 export class RowMeter {
@@ -20,7 +16,7 @@ export class RowMeter {
   constructor(dialect: string, metrics: Metrics) {
     this.#dialect = dialect;
     this.#metrics = metrics;
-    this.#bytes = metrics.counter("weir_body_bytes_total").labels({ dialect });
+    this.#bytes = metrics.count("weir_body_bytes_total", { dialect });
   }
 
   /** Adds the outcomes of rows that are stored, or refused for good. */
@@ -38,7 +34,7 @@ export class RowMeter {
   #outcome(outcome: string): Count {
     let count = this.#outcomes.get(outcome);
     if (count === undefined) {
-      count = this.#metrics.counter("weir_rows_total").labels({ dialect: this.#dialect, outcome });
+      count = this.#metrics.count("weir_rows_total", { dialect: this.#dialect, outcome });
       this.#outcomes.set(outcome, count);
     }
     return count;

@@ -7,6 +7,7 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { errorTable, toWeirError, WeirError } from "../base/errors.ts";
 import { describeError } from "../base/log.ts";
+import type { Count } from "../base/metrics.ts";
 import type {
   CallRoute,
   Dialect,
@@ -47,12 +48,25 @@ interface Place {
 
 type Env = { Bindings: { remote: string } };
 
+/** Answers what comes to one route. */
+type Handle = (request: Request, params: Record<string, string>, remote: string) => Promise<Response>;
+
+type InboundOf = (request: Request, params: Record<string, string>, remote: string) => Inbound;
+
+const noParams: Record<string, string> = {};
+
 /** Builds the router over all dialects' routes. */
 export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch {
   const app = new Hono<Env>({ strict: true });
   const allowed = new Map<string, { dialect: Dialect; methods: Set<string> }>();
+  // Where small requests come from: found at once, by the path alone.
+  const plainPosts = new Map<string, Handle>();
+  const failed = (error: unknown): Response => {
+    house.log.error("Request failed", { error: describeError(error) });
+    return errorResponse(toWeirError(error), undefined);
+  };
   let trusted = new TrustedProxies([]);
-  const inboundOf = (request: Request, params: Record<string, string>, remote: string): RequestFacts => {
+  const inboundOf: InboundOf = (request, params, remote) => {
     const { trusted_proxies: ranges } = house.config.server;
     if (trusted.ranges !== ranges) trusted = new TrustedProxies(ranges);
     return new RequestFacts(request, {
@@ -68,17 +82,19 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
       const known = allowed.get(route.path) ?? { dialect, methods: new Set() };
       allowed.set(route.path, known);
       known.methods.add(route.method);
-      const observe = observer({ dialect, route }, house);
-      const handle = ({ req, env }: Context<Env>): Promise<Response> => {
-        const inbound = inboundOf(req.raw, req.param(), env.remote);
-        return observe(inbound, () => {
-          if ("answer" in route) return route.answer(inbound, house);
-          if ("call" in route) return takeCall(route, req.raw, { inbound, house, meter });
-          const take = "begin" in route ? takeDirect.bind(undefined, route) : ingest.bind(undefined, route);
-          return take(req.raw, { inbound, house, meter });
-        });
+      const answer = (request: Request, inbound: Inbound): Response | Promise<Response> => {
+        if ("answer" in route) return route.answer(inbound, house);
+        if ("call" in route) return takeCall(route, request, { inbound, house, meter });
+        if ("begin" in route) return takeDirect(route, request, { inbound, house, meter });
+        return ingest(route, request, { inbound, house, meter });
       };
-      app.on(route.method, route.path, handle);
+      const handle = observed({ dialect, route }, house, { inboundOf, answer });
+      app.on(
+        route.method,
+        route.path,
+        ({ req, env }: Context<Env>) => handle(req.raw, req.param(), env.remote),
+      );
+      if (route.method === "POST" && !route.path.includes(":")) plainPosts.set(route.path, handle);
     }
   }
   // A router of its own: a path with one handler is dispatched without a chain.
@@ -94,15 +110,18 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
   }
   others.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
   app.notFound(({ req }) => others.fetch(req.raw));
-  app.onError((error) => {
-    house.log.error("Request failed", { error: describeError(error) });
-    return errorResponse(toWeirError(error), undefined);
-  });
+  app.onError(failed);
   return (request, remote) => {
+    const { method, headers } = request;
+    // Asked first: it makes the runtime read all headers in one go.
+    const isFromPage = headers.has("origin");
     const origins = house.config.server.cors_origins;
-    if (request.method === "OPTIONS") return preflight(request, origins);
-    const response = app.fetch(request, { remote });
-    return request.headers.has("origin") ? withCors(request, response, origins) : response;
+    if (method === "OPTIONS") return preflight(request, origins);
+    const plain = method === "POST" ? plainPosts.get(pathOf(request.url)) : undefined;
+    const response = plain === undefined
+      ? app.fetch(request, { remote })
+      : plain(request, noParams, remote).catch(failed);
+    return isFromPage ? withCors(request, response, origins) : response;
   };
 }
 
@@ -152,13 +171,28 @@ class RequestFacts implements Inbound {
   }
 }
 
-type Observe = (inbound: Inbound, answer: () => Response | Promise<Response>) => Promise<Response>;
+/** The path of an absolute URL, as it was sent. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.indexOf("?", start);
+  return end < 0 ? url.slice(start) : url.slice(start, end);
+}
 
-/** Runs the handler of a route, and counts, times and logs what came of it. */
-function observer({ dialect, route }: Place, { metrics, log, clock }: House): Observe {
+/** How a route answers a request, once it is known who asks. */
+interface Answering {
+  readonly inboundOf: InboundOf;
+  answer(request: Request, inbound: Inbound): Response | Promise<Response>;
+}
+
+/** Answers what comes to a route, and counts, times and logs what came of it. */
+function observed(
+  { dialect, route }: Place,
+  { metrics, log, clock }: House,
+  { inboundOf, answer }: Answering,
+): Handle {
   const labels = { dialect: dialect.name, route: route.path };
   const seconds = metrics.histogram("weir_request_seconds").labels({ dialect: dialect.name });
-  const counts = new Map<number, { inc(): void }>();
+  const counts = new Map<number, Count>();
   const refused = (inbound: Inbound, thrown: unknown): Response => {
     const error = toWeirError(thrown);
     const { code, status } = error;
@@ -170,17 +204,18 @@ function observer({ dialect, route }: Place, { metrics, log, clock }: House): Ob
     response.headers.set("request-id", inbound.requestId);
     return response;
   };
-  return async (inbound, answer) => {
+  return async (request, params, remote) => {
     const start = clock.monotonic();
+    const inbound = inboundOf(request, params, remote);
     let response: Response;
     try {
-      response = await answer();
+      response = await answer(request, inbound);
     } catch (thrown) {
       response = refused(inbound, thrown);
     }
     let count = counts.get(response.status);
     if (count === undefined) {
-      count = metrics.counter("weir_requests_total").labels({ ...labels, status: response.status });
+      count = metrics.count("weir_requests_total", { ...labels, status: String(response.status) });
       counts.set(response.status, count);
     }
     count.inc();

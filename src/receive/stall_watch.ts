@@ -23,19 +23,57 @@ export interface Watch extends Disposable {
   readonly refusal: WeirError | undefined;
 }
 
-interface Watched {
-  since: number;
+/** A body in flight: stands in `bodies` until it is over, or given up. */
+class WatchedBody implements Watch {
+  readonly since: number;
+  readonly giveUp: (refusal: WeirError) => void;
   /** Since when the next byte is waited for; Infinity while none is. */
   waitingSince: number;
   refusal: WeirError | undefined;
-  giveUp: (refusal: WeirError) => void;
+  readonly #bodies: WatchedBody[];
+  readonly #clock: Clock;
+  /** Where it stands; -1 once it does not. */
+  #at: number;
+
+  constructor(giveUp: (refusal: WeirError) => void, bodies: WatchedBody[], clock: Clock) {
+    this.giveUp = giveUp;
+    this.#bodies = bodies;
+    this.#clock = clock;
+    this.since = this.waitingSince = clock.monotonic();
+    this.#at = bodies.push(this) - 1;
+  }
+
+  wait(): void {
+    this.waitingSince = this.#clock.monotonic();
+  }
+
+  rest(): void {
+    this.waitingSince = Infinity;
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+  }
+
+  /** Takes it out; the last one takes its place. @returns whether it stood there */
+  leave(): boolean {
+    const at = this.#at;
+    if (at < 0) return false;
+    const last = this.#bodies.pop()!;
+    if (last !== this) {
+      this.#bodies[at] = last;
+      last.#at = at;
+    }
+    this.#at = -1;
+    return true;
+  }
 }
 
 /** Watches bodies; looks at them every half second while there are any. */
 export class StallWatch {
   readonly #clock: Clock;
   readonly #limits: () => StallLimits;
-  readonly #bodies = new Set<Watched>();
+  readonly #bodies: WatchedBody[] = [];
   /** Once set, every body is given up with it. */
   #end: WeirError | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -47,36 +85,21 @@ export class StallWatch {
 
   /** Begins to watch; `giveUp` is called once, with the reason, when the body is late; never during this call. */
   watch(giveUp: (refusal: WeirError) => void): Watch {
-    const now = this.#clock.monotonic();
-    const body: Watched = { since: now, waitingSince: now, refusal: undefined, giveUp };
-    this.#bodies.add(body);
+    const body = new WatchedBody(giveUp, this.#bodies, this.#clock);
     const end = this.#end;
     if (end !== undefined) queueMicrotask(() => this.#giveUp(body, end));
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#tick(), 500);
       Deno.unrefTimer(this.#timer);
     }
-    return {
-      wait: () => {
-        body.waitingSince = this.#clock.monotonic();
-      },
-      rest: () => {
-        body.waitingSince = Infinity;
-      },
-      get refusal() {
-        return body.refusal;
-      },
-      [Symbol.dispose]: () => {
-        this.#bodies.delete(body);
-      },
-    };
+    return body;
   }
 
   /** Gives up the bodies that are late now. */
   check(): void {
     const now = this.#clock.monotonic();
     const { stall_timeout_ms: stallMs, body_timeout_ms: totalMs } = this.#limits();
-    for (const body of this.#bodies) {
+    for (const body of [...this.#bodies]) {
       if (now - body.waitingSince >= stallMs) {
         this.#giveUp(body, new WeirError("stalled", `No byte of the body came for ${stallMs} ms`));
       } else if (now - body.since >= totalMs) {
@@ -88,7 +111,7 @@ export class StallWatch {
   /** Gives up every body that is being read, and those that are begun later. */
   giveUpAll(refusal: WeirError): void {
     this.#end = refusal;
-    for (const body of this.#bodies) this.#giveUp(body, refusal);
+    for (const body of [...this.#bodies]) this.#giveUp(body, refusal);
   }
 
   /** Stops the timer; bodies that are still watched are not looked at any more. */
@@ -99,12 +122,12 @@ export class StallWatch {
 
   /** The timer outlives the body that started it, since the next one is not far; an idle tick ends it. */
   #tick(): void {
-    if (this.#bodies.size === 0) this.stop();
+    if (this.#bodies.length === 0) this.stop();
     else this.check();
   }
 
-  #giveUp(body: Watched, refusal: WeirError): void {
-    if (!this.#bodies.delete(body)) return;
+  #giveUp(body: WatchedBody, refusal: WeirError): void {
+    if (!body.leave()) return;
     body.refusal = refusal;
     body.giveUp(refusal);
   }

@@ -24,9 +24,6 @@ interface Known {
   readonly reply: Promise<Reply | undefined>;
 }
 
-/** The turn of a request to which the rule does not apply. */
-const free: TwinTurn = { done(): void {}, [Symbol.dispose](): void {} };
-
 /** Requests of the last moments. */
 export class Twins {
   readonly #clock: Clock;
@@ -42,15 +39,15 @@ export class Twins {
   }
 
   /** Waits for the same request where it is still running, then answers what to do. */
-  async begin(twin: Twin | undefined): Promise<TwinTurn> {
-    if (twin === undefined) return free;
-    const { key, windowMs } = twin;
+  async begin({ key, windowMs }: Twin): Promise<TwinTurn> {
     const now = this.#clock.monotonic();
     this.#forget(now);
     for (let known = this.#known.get(key); known !== undefined; known = this.#known.get(key)) {
       if (known.until <= now) break;
       const reply = await known.reply;
-      if (reply !== undefined) return { ...free, repeat: repeated(reply) };
+      if (reply !== undefined) {
+        return { repeat: repeated(reply), done(): void {}, [Symbol.dispose](): void {} };
+      }
     }
     return this.#run(key, now + windowMs);
   }

@@ -72,6 +72,7 @@ const quote = 0x22, comma = 0x2c, backslash = 0x5c, openBracket = 0x5b, openBrac
  */
 export function readMovingColumns(line: Uint8Array): Columns {
   const columns: Record<string, unknown> = {};
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
   for (let at = 0; at < line.length && line[at] !== closeBrace;) {
     const nameStart = at + 2;
     const nameEnd = endOfText(line, nameStart);
@@ -85,7 +86,7 @@ export function readMovingColumns(line: Uint8Array): Columns {
     }
     at = endOfText(line, start + 1) + 1;
     const name = movingName(line, nameStart, nameEnd);
-    if (name !== undefined) columns[name] = textOf(line, start + 1, at - 1);
+    if (name !== undefined) columns[name] = textOf(bytes, start + 1, at - 1);
   }
   return columns;
 }
@@ -113,14 +114,13 @@ function endOfWord(line: Uint8Array, start: number): number {
   return at;
 }
 
-function textOf(line: Uint8Array, start: number, end: number): string {
+function textOf(bytes: Buffer, start: number, end: number): string {
   let bits = 0;
   let isEscaped = false;
   for (let i = start; i < end; i++) {
-    bits |= line[i];
-    if (line[i] === backslash) isEscaped = true;
+    bits |= bytes[i];
+    if (bytes[i] === backslash) isEscaped = true;
   }
-  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
   if (isEscaped) return JSON.parse(bytes.toString("utf8", start - 1, end + 1)) as string;
   return bytes.toString(bits < 0x80 ? "latin1" : "utf8", start, end);
 }

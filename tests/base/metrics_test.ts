@@ -24,6 +24,24 @@ Deno.test("createMetrics() exposes every row of the table with its help", async 
   }
 });
 
+Deno.test("createMetrics() tells what count() counted whenever a metric is asked", async () => {
+  const metrics = createMetrics();
+  const accepted = metrics.count("weir_rows_total", { dialect: "track", outcome: "accepted" });
+  const again = metrics.count("weir_rows_total", { dialect: "track", outcome: "accepted" });
+  accepted.inc();
+  accepted.inc(4);
+  again.inc(2);
+  metrics.counter("weir_rows_total").inc({ dialect: "track", outcome: "accepted" }, 10);
+  const values = async (): Promise<number[]> =>
+    (await metrics.counter("weir_rows_total").get()).values.map(({ value }) => value);
+  assertEquals(await values(), [17]);
+  accepted.inc();
+  assert(
+    (await metrics.registry.metrics()).includes('weir_rows_total{dialect="track",outcome="accepted"} 18'),
+  );
+  assertEquals(await values(), [18]);
+});
+
 Deno.test("createMetrics() counts under the labels of the table, apart from every other daemon", async () => {
   const [a, b] = [createMetrics(), createMetrics()];
   a.counter("weir_rows_total").inc({ dialect: "track", outcome: "accepted" }, 3);

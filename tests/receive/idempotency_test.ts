@@ -99,7 +99,7 @@ Deno.test("Idempotency.begin() lets exactly one of those that wait run when the 
 Deno.test("Idempotency.begin() refuses a key that is empty or longer than 256 characters", async () => {
   const turns = new Idempotency(new Replies());
   for (const key of ["", "x".repeat(257)]) {
-    const error = await assertRejects(() => turns.begin(inbound(key), "shop"), WeirError);
+    const error = await assertRejects(async () => await turns.begin(inbound(key), "shop"), WeirError);
     assertEquals(error.code, "invalid_header");
   }
   using _turn = await turns.begin(inbound("x".repeat(256)), "shop");

@@ -18,7 +18,7 @@ interface Rig {
   metrics(): Promise<string>;
 }
 
-/** A router over two routes: POST /things/:id answers or throws what `answer` says, GET /things/:id lists. */
+/** A router: POST /things/:id and POST /plain answer or throw what `answer` says, GET /things/:id lists. */
 function rig(answer: () => Response | Promise<Response> = () => new Response("taken", { status: 202 })): Rig {
   const metrics = createMetrics();
   const logged: Rig["logged"] = [];
@@ -42,7 +42,7 @@ function rig(answer: () => Response | Promise<Response> = () => new Response("ta
   };
   const dialect: Dialect = {
     name: "things",
-    ingest: [ingest],
+    ingest: [ingest, { ...ingest, path: "/plain" }],
     read: [{
       method: "GET",
       path: "/things/:id",
@@ -100,6 +100,22 @@ Deno.test("createRouter() leads each method of a path to its own route", async (
   assertEquals((await ask(made, "/things/7")).text, "listed");
   const head = await ask(made, "/things/7", { method: "HEAD" });
   assertEquals([head.status, head.text], [200, ""]);
+});
+
+Deno.test("createRouter() leads to a route without parameters by its path, and only by that", async () => {
+  const made = rig();
+  for (const path of ["/plain", "/plain?x=/plain", "/pl%61in"]) {
+    assertEquals((await ask(made, path, { method: "POST" })).text, "taken");
+    assertEquals(made.inbound().params, {});
+  }
+  for (const path of ["/plain/", "/PLAIN", "/?/plain", "/plain%3Fx"]) {
+    assertEquals((await ask(made, path, { method: "POST" })).status, 404, path);
+  }
+  const other = await ask(made, "/plain");
+  assertEquals([other.status, other.headers.get("allow")], [405, "POST"]);
+  const headers = { origin: "https://shop.example" };
+  const page = await ask(made, "/plain", { method: "POST", headers });
+  assertEquals(page.headers.get("access-control-allow-origin"), "*");
 });
 
 Deno.test("createRouter() gives a handler what it must know of a request", async () => {

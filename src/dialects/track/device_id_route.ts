@@ -5,6 +5,7 @@
 
 import { WeirError } from "../../base/errors.ts";
 import type { ReadRoute } from "../dialect.ts";
+import { credentialsOf } from "./credentials.ts";
 import type { SenderOf } from "./sender.ts";
 
 /** The route. */
@@ -14,7 +15,7 @@ export function deviceIdRoute(senderOf: SenderOf): ReadRoute {
     path: "/track/device-id",
     answer: async (inbound, services) => {
       const { sessions, config } = services;
-      const sender = await senderOf(inbound, services, {});
+      const sender = await senderOf(inbound, services, credentialsOf(inbound.headers));
       if (inbound.clientIp === "" || !inbound.headers.get("user-agent")) {
         throw new WeirError(
           "validation",

@@ -10,7 +10,7 @@ import type { SaltStore } from "../../sessions/salts.ts";
 import { isLiveAt, joinSession, sessionIdAt } from "../../sessions/live_sessions.ts";
 import type { SessionBook } from "../../sessions/session_book.ts";
 import { bucketTimes, sessionBucket } from "../../sessions/session_id.ts";
-import type { ClientGrant, ClientRules } from "../authority.ts";
+import type { ClientCredentials, ClientGrant, ClientRules } from "../authority.ts";
 import type { Inbound, Services } from "../dialect.ts";
 import type { Geo, GeoColumns } from "../geo.ts";
 import { type Bot, botOf } from "./bots.ts";
@@ -19,12 +19,12 @@ import type { Located } from "./whereabouts.ts";
 import type { DeviceColumns, UserAgents } from "./user_agent.ts";
 
 const dayMs = 86_400_000;
-/** Finds the sender of a request; what is `sent` in the body counts where the headers say nothing. */
+/** Finds the sender of a request that comes with these credentials. @throws WeirError `unauthorized` */
 export type SenderOf = (
   inbound: Inbound,
   services: Services,
-  sent: { id?: string; secret?: string },
-) => Promise<Sender>;
+  credentials: ClientCredentials,
+) => Sender | Promise<Sender>;
 
 /** Devices remembered; past it all are forgotten. */
 const maxKnown = 1_024;

@@ -16,8 +16,9 @@ const freeTypes = ["replay", "batch"];
  * @param windowMs How long it is known; 0 for not at all.
  */
 export function trackTwin(body: Uint8Array, inbound: Inbound, windowMs: number): Twin | undefined {
+  if (windowMs === 0 || inbound.clientIp === "" || inbound.headers.get("origin") === null) return undefined;
   const { id, secret = "", origin } = credentialsOf(inbound.headers);
-  if (windowMs === 0 || origin === undefined || id === undefined || inbound.clientIp === "") return undefined;
+  if (id === undefined) return undefined;
   if (isFree(Buffer.from(body.buffer, body.byteOffset, body.byteLength))) return undefined;
   const agent = inbound.headers.get("user-agent") ?? "";
   const sender = JSON.stringify([inbound.clientIp, origin, id, secret, agent]);
