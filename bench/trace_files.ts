@@ -22,8 +22,10 @@ export interface TraceFilesResult {
 }
 
 const fileBytes = 20_000;
-/** Sets whose files are new; after that they replace each other, so that the folder does not grow for ever. */
-const maxNames = 200;
+/** Sets that are made before anything is measured. */
+const madeSets = 20;
+/** As many digits as the number in {@link fileSet}'s names has, so that the next set only needs other digits. */
+const digits = 8;
 const encoder = new TextEncoder();
 
 interface TraceFile {
@@ -32,9 +34,9 @@ interface TraceFile {
 }
 
 /** One JSON file and one text file in turn, 20 KB each when written. */
-function fileSet(count: number, set: number): TraceFile[] {
+function fileSet(count: number): TraceFile[] {
   return Array.from({ length: count }, (_, i) => {
-    const stem = `trace_${set % maxNames}_${i}`;
+    const stem = `trace_${"0".repeat(digits)}_${i}`;
     return i % 2 === 0
       ? { traceData: jsonTrace(), fileName: `${stem}.json` }
       : { traceData: textTrace(), fileName: `${stem}.txt` };
@@ -59,6 +61,17 @@ function textTrace(): string {
   return '12:00:00.000  resolve target  actor-7  found "the well"\n'.repeat(400).slice(0, fileBytes);
 }
 
+/** Puts a number into the names of a request's files: each set is of new files, as names carry a time in practice. */
+function renumber(request: Uint8Array, places: readonly number[], number: number): void {
+  const text = encoder.encode(String(number).padStart(digits, "0"));
+  for (const at of places) request.set(text, at);
+}
+
+function namePlaces(request: Uint8Array): number[] {
+  const text = new TextDecoder("latin1").decode(request);
+  return [...text.matchAll(/trace_(?=\d+_)/g)].map(({ index }) => index + "trace_".length);
+}
+
 function request(url: string, path: string, body: unknown): Uint8Array {
   const bytes = encoder.encode(JSON.stringify(body));
   const head = `POST ${path} HTTP/1.1\r\nhost: ${new URL(url).host}\r\ncontent-type: application/json\r\n` +
@@ -77,13 +90,12 @@ async function measure(
 ): Promise<TraceFilesResult> {
   const connection = new HttpConnection(url);
   // Made before anything is measured: it is the daemon that counts.
-  const sets = Array.from({ length: 20 }, (_, set) => {
-    const files = fileSet(count, set);
-    return {
-      single: files.map((file) => request(url, "/api/traces/write", { ...file, outputDirectory: "single" })),
-      batch: [request(url, "/api/traces/write-batch", { traces: files, outputDirectory: "batch" })],
-    };
-  });
+  const files = fileSet(count);
+  const sets = Array.from({ length: madeSets }, () => ({
+    single: files.map((file) => request(url, "/api/traces/write", { ...file, outputDirectory: "single" })),
+    batch: [request(url, "/api/traces/write-batch", { traces: files, outputDirectory: "batch" })],
+  }));
+  const places = { single: sets[0].single.map(namePlaces), batch: sets[0].batch.map(namePlaces) };
   const sums = { single: { ms: 0, sent: 0, received: 0 }, batch: { ms: 0, sent: 0, received: 0 } };
   const start = performance.now();
   let measured = 0;
@@ -91,6 +103,7 @@ async function measure(
     const isWarm = performance.now() - start >= of.warmupMs;
     for (const way of i % 2 === 0 ? ["single", "batch"] as const : ["batch", "single"] as const) {
       const requests = sets[i % sets.length][way];
+      for (const [k, bytes] of requests.entries()) renumber(bytes, places[way][k], i);
       const before = connection.receivedBytes;
       const from = performance.now();
       for (const bytes of requests) {
