@@ -13,7 +13,7 @@ import { stepAt } from "./step.ts";
 /** What has a state. */
 export type EntityKind = "profile" | "group";
 
-/** Columns of a profile that tell of the device and the place of its last identify. */
+/** Columns of a profile that tell of the device and the place where it was last seen. */
 const deviceColumns = [
   ...["os", "os_version", "browser", "browser_version", "device", "brand", "model"],
   ...["country", "city", "region", "longitude", "latitude"],
@@ -44,7 +44,7 @@ export interface EntityRow {
 
 /** An operation, as its line in the journal has it. */
 export interface Operation {
-  readonly op: "identify" | "increment" | "decrement" | "assign_group" | "group";
+  readonly op: "identify" | "seen" | "increment" | "decrement" | "assign_group" | "group";
   readonly project_id: string;
   readonly created_at: string;
   readonly device_id: string;
@@ -148,6 +148,8 @@ function apply(
   switch (operation.op) {
     case "identify":
       return identify(row, operation);
+    case "seen":
+      return seen(row, operation);
     case "increment":
     case "decrement":
       return step(row, operation);
@@ -161,10 +163,28 @@ function apply(
 function identify(row: EntityRow, operation: Operation): undefined {
   row.is_external = true;
   for (const name of ["first_name", "last_name", "email", "avatar"]) mergeText(row, name, operation[name]);
-  // A server that speaks for a person knows nothing of the device that person has.
-  const isServer = operation.device === "server" && row.device !== undefined && row.device !== "server";
-  if (!isServer) { for (const name of deviceColumns) mergeText(row, name, operation[name]); }
+  mergeDevice(row, operation);
+  notice(row, operation);
   mergeDeep(row.properties, operation.properties);
+}
+
+/** Old events are told of late: what they say of the device is true of another time. */
+function seen(row: EntityRow, operation: Operation): undefined {
+  row.is_external ??= true;
+  if (notice(row, operation) || row.device === undefined) mergeDevice(row, operation);
+}
+
+/** @returns whether nothing later is known of the profile */
+function notice(row: EntityRow, { created_at }: Operation): boolean {
+  if (typeof row.last_seen_at === "string" && created_at < row.last_seen_at) return false;
+  row.last_seen_at = created_at;
+  return true;
+}
+
+/** A server that speaks for a person knows nothing of the device that person has. */
+function mergeDevice(row: EntityRow, operation: Operation): void {
+  if (operation.device === "server" && row.device !== undefined && row.device !== "server") return;
+  for (const name of deviceColumns) mergeText(row, name, operation[name]);
 }
 
 function step(row: EntityRow, operation: Operation): OperationProblem | undefined {

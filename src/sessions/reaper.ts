@@ -10,6 +10,7 @@ import type { Indexes } from "../index/indexes.ts";
 import type { Journal } from "../journal/append.ts";
 import type { Session } from "./session.ts";
 import type { Ending, SessionBook } from "./session_book.ts";
+import { writeLastSeen } from "./profile_rows.ts";
 import type { SessionFold } from "./session_fold.ts";
 import { writeEnd, writeLaterStart, writeSession } from "./session_rows.ts";
 import { type ClosingAnswer, type SharedSessions, tellingMs } from "./shared_sessions.ts";
@@ -200,5 +201,6 @@ function writeEnding(of: EndOf, unit: Unit): Ending {
   if (!isStarted) writeLaterStart({ ...of, version: version + 1 }, fold, unit);
   writeEnd(of, fold, unit);
   writeSession(of, fold, unit);
+  writeLastSeen(session, fold, unit);
   return { session, version, startT: isStarted ? startT : fold.firstT };
 }

@@ -51,6 +51,8 @@ export class Session implements SessionName {
 
   /** Was a session_start written, or is it on its way, or somebody else's to write? */
   hasStart = false;
+  /** Was it said that the profile was seen which its events name, or is that on its way? */
+  isNamed = false;
   /** Units on their way to the journal that hold events of it. */
   pending = 0;
   /** Is its session_start on its way to the journal? */

@@ -13,6 +13,7 @@ import type { IndexSize } from "../index/row_index.ts";
 import { readRecords } from "../index/replay.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 import { DueWheel } from "./due_wheel.ts";
+import { writeFirstSeen } from "./profile_rows.ts";
 import { Session, type SessionName } from "./session.ts";
 import { type Columns, type FoldOptions, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
@@ -68,6 +69,8 @@ interface HeldTally {
   readonly tally: SessionTally;
   /** Is its session_start in the unit? */
   readonly starts: boolean;
+  /** Does it name a profile, and is the first one that does? */
+  readonly names: boolean;
 }
 
 /** Estimated memory of a session, with its entries in maps. */
@@ -160,10 +163,16 @@ export class SessionBook implements SessionKeeper {
     const held = [...unit.tallies.values()].map((tally): HeldTally => {
       const session = this.#current(tally.session as Session);
       const isFirst = !session.hasStart && tally.firstRecord >= 0;
-      return { session, tally, starts: isFirst && (this.sharing?.mayStart(session) ?? true) };
+      const names = tally.profileRecord >= 0 && session.fold.profileId === "" && !session.isNamed;
+      return { session, tally, starts: isFirst && (this.sharing?.mayStart(session) ?? true), names };
     });
-    for (const { session, tally, starts } of held) {
+    for (const { session, tally, starts, names } of held) {
       session.pending++;
+      if (names) {
+        const columns = readColumns(lineOf(unit, tally.profileRecord));
+        writeFirstSeen(session, { columns, arrivedAt: tally.arrivedAt }, unit);
+        session.isNamed = true;
+      }
       if (!starts) continue;
       const first = readLine(lineOf(unit, tally.firstRecord));
       const { claim, isLocal } = session;
@@ -176,7 +185,10 @@ export class SessionBook implements SessionKeeper {
 
   follows(unit: Unit): boolean {
     const held = this.#held.get(unit) ?? [];
-    return held.some(({ session, starts }) => session.isClosing || (session.isStarting && !starts));
+    return held.some(({ session, starts, names }) => {
+      const isNaming = session.isNamed && session.fold.profileId === "";
+      return session.isClosing || (session.isStarting && !starts) || (isNaming && !names);
+    });
   }
 
   /** The unit holds the ends of these sessions. To be called when it is given to the journal. */
@@ -210,8 +222,9 @@ export class SessionBook implements SessionKeeper {
   }
 
   release(unit: Unit): void {
-    for (const { session, starts } of this.#held.get(unit) ?? []) {
+    for (const { session, starts, names } of this.#held.get(unit) ?? []) {
       session.pending--;
+      if (names) session.isNamed = false;
       if (starts) session.hasStart = session.isStarting = false;
     }
     this.#held.delete(unit);

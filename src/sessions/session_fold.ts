@@ -112,7 +112,7 @@ export function foldTally(fold: SessionFold, tally: SessionTally, options: FoldO
   if (isFirst) {
     const first = read(tally.firstRecord);
     // A blank where there is nothing: it was looked at.
-    fold.columns = membersOf(first, deviceColumns) || " ";
+    fold.columns = deviceMembers(first) || " ";
   }
   fold.firstT = Math.min(fold.firstT, tally.firstT);
   fold.lastT = Math.max(fold.lastT, tally.lastT);
@@ -179,6 +179,11 @@ export function foldToJson(fold: SessionFold): string {
 /** The fold that {@link foldToJson} wrote. @throws SyntaxError when the text is no JSON */
 export function foldFromJson(text: string): SessionFold {
   return { ...emptyFold(), ...JSON.parse(text) as Partial<SessionFold> };
+}
+
+/** Device, place and SDK of an event as JSON members, each with a leading comma; "" where it has none. */
+export function deviceMembers(columns: Columns): string {
+  return membersOf(columns, deviceColumns);
 }
 
 /** The referrer columns of an event as JSON members, each with a leading comma; "" where it has none. */

@@ -83,12 +83,12 @@ class House implements SessionReader {
     }
   }
 
-  /** The rows of the journal, by session. */
-  stored(name: (name: unknown) => boolean): Map<string, Record<string, unknown>[]> {
+  /** Rows of the journal, by session. */
+  stored(isMeant: (row: Record<string, unknown>) => boolean): Map<string, Record<string, unknown>[]> {
     const found = new Map<string, Record<string, unknown>[]>();
     for (const { payload } of this.frames) {
       for (const { columns } of readRecords(payload, "all")) {
-        if (!name(columns!.name)) continue;
+        if (!isMeant(columns!)) continue;
         const id = columns!.session_id as string;
         found.set(id, [...found.get(id) ?? [], columns!]);
       }
@@ -185,8 +185,9 @@ Deno.test("SessionBook counts what is stored, over failures, flushes and restart
 
 /** Holds every session against a plain count over its rows. */
 function assertIsCounted(house: House): void {
-  const events = house.stored((name) => name !== "session_start");
-  const starts = house.stored((name) => name === "session_start");
+  const events = house.stored(({ kind, name }) => kind === "event" && name !== "session_start");
+  const starts = house.stored(({ name }) => name === "session_start");
+  const sightings = house.stored(({ op }) => op === "seen");
   for (const [id, rows] of events) {
     const session = house.book.find(id);
     assert(session !== undefined, `session ${id} is not known`);
@@ -214,6 +215,7 @@ function assertIsCounted(house: House): void {
       profile.startsWith("u")
     );
     assertEquals(fold.profileId, named.at(-1) ?? "");
+    assertEquals(sightings.get(id)?.length ?? 0, named.length > 0 ? 1 : 0);
     if (views.length === 0) continue;
     const at = (row: Record<string, unknown>): number => Date.parse(row.created_at as string);
     const entry = views.reduce((first, view) => at(view) < at(first) ? view : first);
