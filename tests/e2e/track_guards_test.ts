@@ -211,3 +211,30 @@ Deno.test("S2: the same event that a page posts twice at once is stored once, an
     assertEquals(json, { accepted: 1, rejected: [] });
   }
 });
+
+Deno.test("Whoever says to be a browser and sends none of its headers is marked, and kept in", async () => {
+  await using daemon = await guarded();
+  const row = (name: string): Row => event(name, { __bot: "1", __bot_reasons: "mine" });
+  const browser = {
+    "sec-ch-ua": `"Chromium";v="128"`,
+    "sec-fetch-site": "cross-site",
+    "accept-language": "de",
+  };
+  const sent: Record<string, Record<string, string>> = {
+    bare: { ...page, "accept-language": "de" },
+    browser: { ...page, ...browser },
+    trusted,
+    server: { ...page, "user-agent": "Mozilla/5.0" },
+    again: { ...page, "accept-language": "de" },
+  };
+  for (const [name, headers] of Object.entries(sent)) {
+    assertEquals((await postOne(daemon, row(name), headers)).status, 200);
+  }
+  await flush(daemon);
+  const reasons = "header:missing_sec_ch_ua header:missing_sec_fetch";
+  for (const { name, bot_reasons, properties } of await readRows(daemon.dataDir, "events")) {
+    const isMarked = name === "bare" || name === "again";
+    assertEquals([name, bot_reasons], [name, isMarked ? reasons : undefined]);
+    assertEquals(properties, { __deviceId: "device" });
+  }
+});

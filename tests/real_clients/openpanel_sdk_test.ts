@@ -23,6 +23,9 @@ const browser = {
   "user-agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) " +
     "Chrome/128.0.0.0 Safari/537.36",
   "openpanel-client-ip": "203.0.113.9",
+  "sec-ch-ua": '"Chromium";v="128"',
+  "sec-fetch-mode": "cors",
+  "accept-language": "de",
 };
 const browserColumns = {
   sdk_name: "node",
@@ -164,7 +167,12 @@ for (const runtime of runtimes) {
       ...{ first_name: "Ada", last_name: "Lovelace", email: "ada@example.com" },
       avatar: "https://example.com/a.png",
     };
-    const operations = await readRows(daemon.dataDir, "operations");
+    const all = await readRows(daemon.dataDir, "operations");
+    const operations = all.filter(({ op }) => op !== "seen");
+    assertEquals(
+      new Set(all.filter(({ op }) => op === "seen").map(({ profile_id }) => profile_id)),
+      new Set(["u1"]),
+    );
     const profile = { kind: "operation", project_id: clientId, profile_id: "u1" };
     const group1 = { type: "company", name: "Acme", properties: { seats: 3 } };
     assertEquals(operations.map((row) => sentPart(row, span)), [
@@ -181,9 +189,10 @@ for (const runtime of runtimes) {
       { ...profile, ...idsOf(counts[1]), op: "decrement", property: "credit.left", value: 1 },
     ]);
     const [state, ...otherProfiles] = await readRows(daemon.dataDir, "profiles");
-    const { created_at: _at, updated_at: __at, journal: _journal, ...columns } = state;
+    const { created_at: _at, updated_at: __at, last_seen_at: seenAt, journal: _journal, ...columns } = state;
+    assert(Date.parse(seenAt as string) >= span.from, `seen at ${seenAt}`);
     assertEquals([columns, otherProfiles], [{
-      ...{ kind: "profile", project_id: clientId, id: "u1", version: 4, is_external: true, groups: ["g2"] },
+      ...{ kind: "profile", project_id: clientId, id: "u1", version: 6, is_external: true, groups: ["g2"] },
       ...{ ...given, ...device },
       properties: { shop: "berlin", tier: "gold", visits: 2, credit: { left: -1 } },
     }, []]);

@@ -13,7 +13,7 @@ import { bucketTimes, sessionBucket } from "../../sessions/session_id.ts";
 import type { ClientCredentials, ClientGrant, ClientRules } from "../authority.ts";
 import type { Inbound, Services } from "../dialect.ts";
 import type { Geo, GeoColumns } from "../geo.ts";
-import { type Bot, botOf } from "./bots.ts";
+import { type Bot, botOf, botReasons } from "./bots.ts";
 import { EventWriter } from "./event_writer.ts";
 import type { Located } from "./whereabouts.ts";
 import type { DeviceColumns, UserAgents } from "./user_agent.ts";
@@ -115,6 +115,9 @@ export class Sender {
       device: device.device,
       brand: device.brand,
       model: device.model,
+      bot_reasons: grant.isTrusted || this.isServer
+        ? undefined
+        : botReasons(this.#userAgent, inbound.headers),
       ...geo.find(this.#ip),
     };
     this.columns = columnsText(this.#columns);
@@ -286,6 +289,7 @@ export class Senders {
       grant.project,
       userAgent,
       clientIp,
+      grant.isTrusted ? "" : botReasons(userAgent, headers),
       ...sdk,
     ]);
     const known = this.#known.get(key);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { botOf } from "../../../src/dialects/track/bots.ts";
+import { botOf, botReasons } from "../../../src/dialects/track/bots.ts";
 
 Deno.test("botOf() names bots and what kind they are", () => {
   const cases: [string, string, string][] = [
@@ -45,4 +45,24 @@ Deno.test("botOf() is quick for hostile user agents", () => {
   const began = performance.now();
   for (const piece of ["bot", "a.", "(", "/1", "bot/", " "]) botOf(piece.repeat(100_000));
   assert(performance.now() - began < 500);
+});
+
+Deno.test("botReasons() tells what a browser would have sent", () => {
+  const chrome =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
+  const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+  const reasons = (agent: string, headers: Record<string, string> = {}): string[] =>
+    botReasons(agent, new Headers(headers)).split(" ").filter((reason) => reason !== "");
+  const all = { "sec-ch-ua": `"Chromium";v="126"`, "sec-fetch-mode": "cors", "accept-language": "de" };
+  assertEquals(reasons(chrome), [
+    "header:missing_sec_ch_ua",
+    "header:missing_sec_fetch",
+    "header:missing_accept_language",
+  ]);
+  assertEquals(reasons(firefox), ["header:missing_sec_fetch", "header:missing_accept_language"]);
+  assertEquals(reasons(chrome, { ...all, "sec-ch-ua": "" }), []);
+  for (const agent of [chrome, firefox, "node", ""]) assertEquals(reasons(agent, all), []);
+  for (const agent of ["", "node", "okhttp/4.9", "MyApp/1.0 (Android 12; Pixel)"]) {
+    assertEquals(reasons(agent), []);
+  }
 });

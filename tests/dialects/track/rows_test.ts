@@ -88,6 +88,7 @@ Deno.test("an event becomes a line with all columns that are known of it", async
     browser: "Chrome",
     browser_version: "126.0.0.0",
     device: "desktop",
+    bot_reasons: "header:missing_sec_ch_ua header:missing_sec_fetch header:missing_accept_language",
     groups: ["g1", "g2"],
     properties: {
       __timestamp: "2026-06-08T11:00:00.000Z",
@@ -133,6 +134,7 @@ Deno.test("rows of every other type become lines of their kind", async () => {
         browser: "Chrome",
         browser_version: "126.0.0.0",
         device: "desktop",
+        bot_reasons: "header:missing_sec_ch_ua header:missing_sec_fetch header:missing_accept_language",
       },
       properties: { plan: { tier: 1 } },
     },
