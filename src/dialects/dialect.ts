@@ -160,6 +160,8 @@ export interface IngestRoute {
 
 /** One request of a {@link DirectRoute} on its way. */
 export interface DirectIngest {
+  /** Whose Idempotency-Key this is, as in {@link Ingest.scope}. */
+  readonly scope: string;
   /** Bytes that are held of the rows so far. */
   readonly heldBytes: number;
   /** Takes rows as they close. The body may still turn out to be bad, so nothing may be stored yet. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { DirectRoute, Inbound } from "../dialects/dialect.ts";
+import { Unit } from "../base/record.ts";
+import type { DirectRoute, Inbound, Reply } from "../dialects/dialect.ts";
 import { JsonRows } from "../parse/json_rows.ts";
 import type { RowWindow } from "../parse/window.ts";
 import { inPieces, readBody, readSmallBody } from "./body.ts";
@@ -12,7 +13,7 @@ import { bodyFormat } from "./body_format.ts";
 import { Breath } from "./breathe.ts";
 import type { House } from "./house.ts";
 import { firstHold, rowLimits } from "./limits.ts";
-import { toResponse } from "./reply.ts";
+import { keepReply, repeatResponse, toResponse } from "./reply.ts";
 import type { RowMeter } from "./row_meter.ts";
 
 /**
@@ -30,6 +31,8 @@ export async function takeDirect(
   const room = firstHold(request.headers, { shape, format, limits: config.limits });
   using lease = await house.admission.enter(room.bytes);
   const session = await route.begin(inbound, house);
+  using turn = await house.idempotency.begin(inbound, session.scope);
+  if (turn.repeat !== undefined) return repeatResponse(turn.repeat);
   const reading = { maxBytes: shape.maxBytes, stalls };
   const small = await readSmallBody(request, reading);
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: rowLimits(shape, config.limits) });
@@ -49,5 +52,26 @@ export async function takeDirect(
   }
   for (const window of rows.finish()) take(window);
   if (rows.rowsKey === undefined && shape.single) take(rows.single());
-  return toResponse(await session.finish({ envelope: rows.envelope, rowsKey: rows.rowsKey }));
+  const reply = await session.finish({ envelope: rows.envelope, rowsKey: rows.rowsKey });
+  if (turn.key !== undefined) await keep(turn.key, reply, house);
+  return toResponse(reply);
+}
+
+/**
+ * Makes the reply safe, so that a repeat is given it and not run. It is kept after what it tells of was stored: a
+ * crash between the two lets the repeat do the same work again, and tells nothing that is not so.
+ */
+async function keep(key: string, reply: Reply, { indexes, journal, flusher, clock }: House): Promise<void> {
+  const unit = new Unit(2 * reply.body.length + 1_024);
+  keepReply(unit, key, { ...reply, at: clock.now() });
+  indexes.reserve(unit);
+  await journal.append({
+    bytes: unit.writer.view(),
+    placed: (position) => {
+      indexes.place(unit, position);
+      flusher.poke();
+    },
+    released: () => indexes.release(unit),
+  });
+  unit.writer.free();
 }

@@ -18,13 +18,13 @@ import { WriteOne } from "./write_one.ts";
 export function createTraceFilesDialect(authority: Authority): Dialect {
   let store: TraceFileStore | undefined;
   /** Whoever is admitted gets the folder. */
-  const admit = async ({ headers }: Inbound): Promise<TraceFileStore> => {
-    await authority.admitApp({
+  const admit = async ({ headers }: Inbound): Promise<{ app: string; store: TraceFileStore }> => {
+    const app = await authority.admitApp({
       id: headers.get("x-app-id") ?? undefined,
       secret: headers.get("x-app-secret") ?? undefined,
     });
     if (store === undefined) throw new WeirError("overloaded", "The daemon is starting");
-    return store;
+    return { app, store };
   };
   return {
     name: "trace_files",
@@ -33,19 +33,19 @@ export function createTraceFilesDialect(authority: Authority): Dialect {
       method: "POST",
       path: "/api/traces/write",
       shape: (config) => shapeOf(config, { rowsKey: [], single: true }),
-      begin: async (inbound, services) => new WriteOne({ inbound, services, store: await admit(inbound) }),
+      begin: async (inbound, services) => new WriteOne({ inbound, services, ...await admit(inbound) }),
     }, {
       method: "POST",
       path: "/api/traces/write-batch",
       shape: (config) => shapeOf(config, { rowsKey: listKeys, single: false }),
-      begin: async (inbound, services) => new WriteBatch({ inbound, services, store: await admit(inbound) }),
+      begin: async (inbound, services) => new WriteBatch({ inbound, services, ...await admit(inbound) }),
     }],
     read: [{
       method: "GET",
       path: "/api/traces/list",
       async answer(inbound): Promise<Response> {
         const directory = inbound.url.searchParams.get("directory") || defaultDirectory;
-        return Response.json(await listFiles(directory, await admit(inbound)));
+        return Response.json(await listFiles(directory, (await admit(inbound)).store));
       },
     }],
     errorBody,

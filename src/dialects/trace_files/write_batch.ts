@@ -29,6 +29,10 @@ export class WriteBatch implements DirectIngest {
     this.#context = context;
   }
 
+  get scope(): string {
+    return this.#context.app;
+  }
+
   get heldBytes(): number {
     return this.#heldBytes;
   }

@@ -11,4 +11,6 @@ export interface WriteContext {
   readonly inbound: Inbound;
   readonly services: Services;
   readonly store: TraceFileStore;
+  /** Who was admitted. */
+  readonly app: string;
 }

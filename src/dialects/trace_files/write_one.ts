@@ -21,6 +21,10 @@ export class WriteOne implements DirectIngest {
     this.#context = context;
   }
 
+  get scope(): string {
+    return this.#context.app;
+  }
+
   get heldBytes(): number {
     return this.#item instanceof FlawedRow ? 0 : this.#item.bytes?.length ?? 0;
   }
