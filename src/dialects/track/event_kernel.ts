@@ -18,6 +18,7 @@ interface Exports {
   writeRows(first: number, last: number, given: number): number;
   writeList(start: number, most: number, given: number): number;
   seal(end: number): void;
+  clearGuesses(): void;
   addKey(start: number, size: number, code: number): number;
   allocate(bytes: number): number;
   addDevice(sender: number, start: number, size: number): number;
@@ -283,6 +284,7 @@ export class EventKernel {
       this.bytes[at] = text.length;
       encoder.encodeInto(text, this.bytes.subarray(at + 1, at + c.textBytes));
     });
+    this.exports.clearGuesses();
     const rare = Object.entries(rareKeys).flatMap(([code, keys]) =>
       keys.map((key) => [key, Number(code)] as const)
     );

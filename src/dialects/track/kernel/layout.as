@@ -24,6 +24,10 @@ export const call: usize = 6272;
 export const idText: usize = 6400;
 /** Of the time of arrival, made when a row needs it. */
 export const arrivalText: usize = 6464;
+/** The keys of the row before, in order: 16 bytes from the quote to the colon, a mask for these, size and code. */
+export const guesses: usize = 6528;
+export const guessBytes: usize = 48;
+export const guessesEnd: usize = 8064;
 /** Start and end of each row, in the memory. */
 export const rows: usize = 8192;
 /** Of each record written: time, slot of its device, traits, its end in the output, and its insert id there, or 0. */

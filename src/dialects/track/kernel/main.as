@@ -17,7 +17,7 @@ import { findDevice, findName } from "./tables";
 import { readTime, writeTime } from "./time";
 
 export * from "./layout";
-export { addKey } from "./reader";
+export { addKey, clearGuesses } from "./reader";
 export { addDevice, addName, allocate, clear } from "./tables";
 
 /** Why it stopped. */
