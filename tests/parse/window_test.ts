@@ -93,3 +93,22 @@ Deno.test("RowWindow.value() leaves the bytes around the rows as they were", () 
     assertEquals(window.bytes, before);
   }
 });
+
+Deno.test("RowWindow.copyFrom() keeps rows, their indexes and their faults when the bytes are overwritten", () => {
+  for (const from of [0, 1, 2]) {
+    for (const isRead of [false, true]) {
+      const window = ndjsonWindow('{"a":1}\n {"a":"\\u00e9"} \n{"a":\n{"a":4}\n');
+      if (isRead) window.value(0);
+      const copy = window.copyFrom(from);
+      window.bytes.fill(0x20);
+      const rows = [{ a: 1 }, { a: "é" }, undefined, { a: 4 }].slice(from);
+      assertEquals([copy.firstIndex, copy.count, copy.hasUnicodeEscape], [from, rows.length, true]);
+      assertEquals(rows.map((_, i) => copy.value(i)), rows);
+      assertEquals(copy.isFlawed(2 - from), true);
+      assertEquals(
+        new TextDecoder().decode(copy.bytes.subarray(copy.start(3 - from), copy.end(3 - from))),
+        '{"a":4}',
+      );
+    }
+  }
+});
