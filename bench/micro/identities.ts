@@ -1,5 +1,6 @@
 /**
- * What looking up identities adds to a unit of 2000 rows: reserved, placed, with and without insert ids.
+ * What identities add to a unit of 2000 rows, from closing its records to placing them, with and without insert ids;
+ * and the memory that they take.
  *
  *     deno run --allow-sys bench/micro/identities.ts
  *
@@ -9,7 +10,7 @@
  */
 
 import { createMetrics } from "../../src/base/metrics.ts";
-import { type Identity, identityKey, rowPlace, Unit } from "../../src/base/record.ts";
+import { frameHeaderBytes, identityOwner, rowPlace, Unit } from "../../src/base/record.ts";
 import type { CatalogReader } from "../../src/index/catalog_reader.ts";
 import { Indexes } from "../../src/index/indexes.ts";
 
@@ -19,8 +20,9 @@ const older = 5_000_000;
 
 const catalog: CatalogReader = {
   identity: () => undefined,
-  *identityKeys(): Generator<string> {
-    for (let i = 0; i < older; i++) yield identityKey("project", "default", `older-${i}`);
+  identitySecret: () => new Uint8Array(16),
+  *identityDigests(): Generator<Int32Array> {
+    for (let i = 0; i < older; i += 1_000) yield crypto.getRandomValues(new Int32Array(4_000));
   },
   reply: () => undefined,
   flushedBatches: () => undefined,
@@ -40,19 +42,20 @@ const indexes = new Indexes({
   idempotencyKeepMs: 0,
 });
 
-/** A unit whose rows have identities from number `first` on, or none. */
-function unitOf(first: number | undefined): Unit {
-  const unit = new Unit(rows * 110);
-  const place = rowPlace("event", "default", "2026-11-20");
-  const memo = { deviceId: "device", sessionId: "session" };
-  for (let row = 0; row < rows; row++) {
-    const identity: Identity | undefined = first === undefined
-      ? undefined
-      : { key: identityKey("project", "default", `0198-ae3f-${first + row}-77c1-9b2d`), row, memo };
-    unit.writer.ascii("x".repeat(99));
-    unit.close(place, identity);
-  }
-  return unit;
+const place = rowPlace("event", "default", "2026-11-20");
+const owner = identityOwner("project", "default");
+const memos = Array.from({ length: 25 }, (_, i) => ({ deviceId: `device-${i}`, sessionId: `session-${i}` }));
+const before = '{"insert_id":"';
+const after = '"' + "x".repeat(60);
+
+/** A unit with all records written and none closed; insert ids are numbered from `first` on. */
+function writtenUnit(first: number): { unit: Unit; rowBytes: number; idBytes: number } {
+  const unit = new Unit(rows * 150);
+  const idOf = (row: number): string => `0198ae3f-${String(first + row).padStart(10, "0")}-77c1-9b2d-c0ffee`;
+  const idBytes = idOf(0).length;
+  const rowBytes = before.length + idBytes + after.length;
+  for (let row = 0; row < rows; row++) unit.writer.ascii(before + idOf(row) + after);
+  return { unit, rowBytes, idBytes };
 }
 
 function print(text: string): void {
@@ -63,12 +66,18 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
-/** Milliseconds for each unit. */
-function measure(identityOfUnit: (i: number) => number | undefined): number[] {
+/** Milliseconds for each unit. Undefined stands for rows without insert ids. */
+function measure(firstOfUnit: (i: number) => number | undefined): number[] {
   const times: number[] = [];
   for (let i = 0; i < units; i++) {
-    const unit = unitOf(identityOfUnit(i));
+    const first = firstOfUnit(i);
+    const { unit, rowBytes, idBytes } = writtenUnit(first ?? 0);
     const began = performance.now();
+    for (let row = 0; row < rows; row++) {
+      unit.closeAt(frameHeaderBytes + (row + 1) * rowBytes, place);
+      if (first === undefined) continue;
+      unit.identify({ owner, row, memo: memos[row % memos.length], at: before.length, length: idBytes });
+    }
     indexes.reserve(unit);
     if (unit.count > 0) indexes.place(unit, { segment: ++segment, offset: 16 });
     times.push(performance.now() - began);
@@ -94,3 +103,5 @@ for (let turn = 0; turn < 2; turn++) {
       `ones (worst ${Math.max(...fresh).toFixed(1)}), ${median(repeated).toFixed(3)} ms when all are repeats`,
   );
 }
+const { entries, bytes } = indexes.stats().identities;
+print(`${entries} identities in memory take ${(bytes / entries).toFixed(1)} bytes each`);

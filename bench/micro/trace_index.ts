@@ -24,7 +24,8 @@ const recentRequests = 1_000;
 
 const emptyCatalog: CatalogReader = {
   identity: () => undefined,
-  identityKeys: () => [],
+  identitySecret: () => new Uint8Array(16),
+  identityDigests: () => [],
   reply: () => undefined,
   flushedBatches: () => undefined,
   flushedThrough: () => undefined,

@@ -11,7 +11,11 @@
 import { createHash } from "node:crypto";
 import type { BufferPool } from "./buffer_pool.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import type { Identity } from "./identity.ts";
 import { SessionTally } from "./session_tally.ts";
+import { UnitIdentities, type WrittenIdentity } from "./unit_identities.ts";
+
+export { type Identity, identityKey, type IdentityMemo, identityOwner } from "./identity.ts";
 
 /** What kinds there are, who owns a record of that kind, and the folder its parts go to. */
 export const recordKinds = {
@@ -101,29 +105,6 @@ export interface KeptReply {
 /** Where one record belongs. */
 export type Place = RowPlace | TracePlace | ReplyPlace;
 
-/** The claim of a record (or several) to be stored once. */
-export interface Identity {
-  /** See {@link identityKey}. */
-  readonly key: string;
-  /** Index of the row in its body. */
-  readonly row: number;
-  /** What the reply to a repeat must carry. */
-  readonly memo: IdentityMemo;
-  /** Set when this one turned out to be a repeat: what the first one was answered. */
-  first?: IdentityMemo;
-}
-
-/** What is remembered of the first row with an identity. */
-export interface IdentityMemo {
-  readonly deviceId: string;
-  readonly sessionId: string;
-}
-
-/** The key under which an identity is remembered: two owners never share one. */
-export function identityKey(owner: "project" | "app", name: string, insertId: string): string {
-  return `${owner === "project" ? "p" : "a"}${name.length}:${name}${insertId}`;
-}
-
 /** Bytes at the front of a unit that the journal fills in: length and CRC-32. */
 export const frameHeaderBytes = 8;
 
@@ -131,13 +112,13 @@ export const frameHeaderBytes = 8;
  * The records of one request, or of one window of an NDJSON stream: what is stored together or not at all.
  *
  * - `starts[i]` .. `starts[i + 1]` (or the end) are the bytes of record i, its line break included.
- * - `places[i]` says where record i belongs; `identities[i]` is undefined where it has none.
+ * - `places[i]` says where record i belongs.
  */
 export class Unit {
   readonly writer: ByteWriter;
   readonly starts: number[] = [];
   readonly places: Place[] = [];
-  readonly identities: (Identity | undefined)[] = [];
+  #identified: UnitIdentities | undefined;
   #tallies = new Map<unknown, SessionTally>();
   #hasLostTallied = false;
   #open: number;
@@ -154,6 +135,22 @@ export class Unit {
   /** How many records it holds. */
   get count(): number {
     return this.starts.length;
+  }
+
+  /** The identities of its records; undefined when none has one. */
+  get identified(): UnitIdentities | undefined {
+    return this.#identified;
+  }
+
+  /** The identity of each record as an object, always the same one; undefined for a record that has none. */
+  get identities(): (Identity | undefined)[] {
+    return this.starts.map((_, i) => this.identityOf(i));
+  }
+
+  /** The identity of record i. */
+  identityOf(i: number): Identity | undefined {
+    const number = this.#identified?.of(i) ?? -1;
+    return number < 0 ? undefined : this.#identified!.get(number, this);
   }
 
   /** What its events say of their sessions; to be counted anew where {@link hasLostTallied}. */
@@ -191,19 +188,23 @@ export class Unit {
     this.writer.byte(0x0a);
     this.starts.push(this.#open);
     this.places.push(place);
-    this.identities.push(identity);
     this.#open = this.writer.length;
+    if (identity !== undefined) this.#identify().add(this.starts.length - 1, identity);
   }
 
   /**
    * Closes the next of several records that were written at once, each with its line break.
    * @param end Where it ends; nothing else may be done with the unit until all that was written is closed.
    */
-  closeAt(end: number, place: Place, identity?: Identity): void {
+  closeAt(end: number, place: Place): void {
     this.starts.push(this.#open);
     this.places.push(place);
-    this.identities.push(identity);
     this.#open = end;
+  }
+
+  /** The record closed last has this identity, whose id stands in it: cheaper than handing an {@link Identity} over. */
+  identify(identity: WrittenIdentity): void {
+    this.#identify().addWritten(this.starts.length - 1, identity);
   }
 
   /** Forgets what was written since the last {@link close}: the row failed half-way. */
@@ -224,7 +225,8 @@ export class Unit {
       else if (this.#tallies.size > 0) this.#hasLostTallied = true;
     }
     this.writer.truncate(this.#open);
-    this.starts.length = this.places.length = this.identities.length = mark;
+    this.#identified?.rollback(mark);
+    this.starts.length = this.places.length = mark;
   }
 
   /** Takes out the records for which `drop` is true, each asked once, in order; the others keep their order. */
@@ -240,14 +242,19 @@ export class Unit {
       if (to !== start) bytes.copyWithin(to, start, end);
       this.starts[kept] = to;
       this.places[kept] = this.places[i];
-      this.identities[kept] = this.identities[i];
+      this.#identified?.move(i, kept);
       to += end - start;
       kept++;
     }
-    this.starts.length = this.places.length = this.identities.length = kept;
+    this.starts.length = this.places.length = kept;
+    this.#identified?.truncate(kept);
     this.writer.remove(to, this.#open);
     this.#open = to;
     if (kept < count && this.#tallies.size > 0) this.#hasLostTallied = true;
+  }
+
+  #identify(): UnitIdentities {
+    return this.#identified ??= new UnitIdentities();
   }
 }
 

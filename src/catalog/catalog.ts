@@ -5,7 +5,8 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { createHash } from "node:crypto";
-import type { IdentityMemo, KeptReply } from "../base/record.ts";
+import type { IdentityMemo } from "../base/identity.ts";
+import type { KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
 import type { SessionSnapshot } from "../index/plan.ts";
 import type { SessionReader } from "../index/session_keeper.ts";
@@ -13,7 +14,7 @@ import type { JournalPosition } from "../journal/segment.ts";
 import { IdentityReader } from "./identities.ts";
 import { RequestPages } from "./listed_requests.ts";
 import { SessionRowPages } from "./session_rows.ts";
-import { openForReading } from "./schema.ts";
+import { openForReading, readIdentitySecret } from "./schema.ts";
 
 /** One line of a request in a part. */
 export interface RequestLine {
@@ -93,20 +94,25 @@ export class Catalog implements CatalogReader, SessionReader {
     this.#isStale = true;
   }
 
+  /** The key of the digests of identities. */
+  identitySecret(): Uint8Array {
+    return readIdentitySecret(this.#database);
+  }
+
   /** What the first row with this identity was answered; undefined when none was flushed. */
-  identity(key: string): IdentityMemo | undefined {
+  identity(digests: Int32Array, at: number): IdentityMemo | undefined {
     try {
-      return this.#findIdentity(key);
+      return this.#findIdentity(digests, at);
     } catch {
       // The worker dropped the oldest table since the last refresh. What else is wrong shows again.
       this.#isStale = true;
-      return this.#findIdentity(key);
+      return this.#findIdentity(digests, at);
     }
   }
 
-  /** Every identity that was flushed, youngest day first; read page by page. */
-  identityKeys(): Generator<string, void, undefined> {
-    return new IdentityReader(this.#database).keys();
+  /** The digest of every identity that was flushed, youngest day first; read page by page. */
+  identityDigests(): Generator<Int32Array, void, undefined> {
+    return new IdentityReader(this.#database).digests();
   }
 
   /** The reply kept for an Idempotency-Key with its scope. */
@@ -219,9 +225,9 @@ export class Catalog implements CatalogReader, SessionReader {
     this.#isStale = false;
   }
 
-  #findIdentity(key: string): IdentityMemo | undefined {
+  #findIdentity(digests: Int32Array, at: number): IdentityMemo | undefined {
     if (this.#isStale) this.#look();
-    return this.#identities?.find(key);
+    return this.#identities?.find(digests, at);
   }
 }
 

@@ -5,13 +5,14 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { dayOf, type IdentityMemo, type KeptReply } from "../base/record.ts";
+import type { IdentityMemo } from "../base/identity.ts";
+import { dayOf, type KeptReply } from "../base/record.ts";
 import type { PartInfo, SessionSnapshot } from "../index/plan.ts";
 import type { RequestLine } from "./catalog.ts";
 import { type ListedValues, RequestLister } from "./listed_requests.ts";
 import { dropIdentities, identityDays, IdentityWriter } from "./identities.ts";
 import { addSessionRow, type NewSessionRow } from "./session_rows.ts";
-import { openForWriting } from "./schema.ts";
+import { openForWriting, readIdentitySecret } from "./schema.ts";
 
 /** A part with what the catalog alone needs to know of it. */
 export interface ListedPart extends PartInfo {
@@ -141,9 +142,14 @@ export class CheckpointWriter {
     return rows as unknown as EarlierPlace[];
   }
 
-  /** Remembers an identity. */
-  addIdentity(key: string, memo: IdentityMemo): void {
-    this.#identities.add(key, memo);
+  /** The key of the digests of identities. @throws CatalogError */
+  identitySecret(): Uint8Array {
+    return readIdentitySecret(this.#database);
+  }
+
+  /** Remembers an identity. @param digests Its digest are the words from number `at` on. */
+  addIdentity(digests: Int32Array, at: number, memo: IdentityMemo): void {
+    this.#identities.add(digests, at, memo);
   }
 
   /** Keeps a reply; of two with one key, the later. */

@@ -2,29 +2,27 @@
  * The identities that were flushed, a pair of tables for each day on which they were first stored, so that
  * forgetting a day is dropping two tables:
  *
- * - `identity_chunks_20261120` holds them in chunks of up to {@link chunkSize}, as they came: a flat JSON array of key,
+ * - `identity_digests_20261120` holds them in chunks of up to {@link chunkSize}, as they came: digests of 16 bytes one
+ *   behind the other, for each of them the number of its memo as one byte, and the memos as a flat JSON array of
  *   device id and session id in turn.
- * - `identity_hashes_20261120` tells in which chunks a CRC-32 occurs.
+ * - `identity_places_20261120` tells in which chunks there is a digest with this first word.
  *
- * Keys come in no order, and an index would rewrite a page for nearly every one of them. So a transaction collects
- * the hashes and inserts them sorted at its end, and keys are in no index at all: a fifth of the cost (measured:
- * 1.4 us an identity against 6, with a million of them there).
+ * Digests come in no order, and an index would rewrite a page for nearly every one of them. So a transaction collects
+ * the first words and inserts them sorted at its end, and whole digests are in no index at all.
  * @module
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
-import type { IdentityMemo } from "../base/record.ts";
+import type { IdentityMemo } from "../base/identity.ts";
+import { digestWords } from "../base/identity_hash.ts";
 
-/** Identities in a chunk: a look-up parses one chunk. */
-const chunkSize = 64;
-/** Values of one identity in a chunk: key, device id, session id. */
-const stride = 3;
-/** Hashes inserted by one statement. */
-const hashesPerInsert = 100;
-/** Hashes that wait at most for the end of the transaction; only a rebuild has so many. */
+/** Identities in a chunk; the number of a memo in it is one byte. */
+const chunkSize = 256;
+/** Words inserted by one statement. */
+const wordsPerInsert = 100;
+/** Words that wait at most for the end of the transaction; only a rebuild has so many. */
 const maxWaiting = 1_000_000;
-/** A hash of 32 bits and the number of a chunk within the transaction share the 53 bits of a number. */
+/** A word of 32 bits and the number of a chunk within the transaction share the 53 bits of a number. */
 const chunksBound = 2 ** 21;
 /** Chunks read at once when all of them are walked. */
 const chunksPerPage = 16;
@@ -32,22 +30,22 @@ const chunksPerPage = 16;
 /** The days that have identities, youngest first. */
 export function identityDays(database: DatabaseSync): string[] {
   const names = database.prepare(
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identity_chunks_[0-9]*' ORDER BY name DESC",
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identity_digests_[0-9]*' ORDER BY name DESC",
   ).all() as unknown as { name: string }[];
   return names.map(({ name }) => name.slice(-8).replace(/^(....)(..)(..)$/, "$1-$2-$3"));
 }
 
 /** Forgets the identities first seen on a day (`YYYY-MM-DD`). */
 export function dropIdentities(database: DatabaseSync, day: string): void {
-  database.exec(`DROP TABLE ${chunkTable(day)}; DROP TABLE ${hashTable(day)}`);
+  database.exec(`DROP TABLE ${digestTable(day)}; DROP TABLE ${placeTable(day)}`);
 }
 
-function chunkTable(day: string): string {
-  return `identity_chunks_${day.replaceAll("-", "")}`;
+function digestTable(day: string): string {
+  return `identity_digests_${day.replaceAll("-", "")}`;
 }
 
-function hashTable(day: string): string {
-  return `identity_hashes_${day.replaceAll("-", "")}`;
+function placeTable(day: string): string {
+  return `identity_places_${day.replaceAll("-", "")}`;
 }
 
 /** Adds identities within a transaction; they are all there once {@link IdentityWriter.finish} was called. */
@@ -56,11 +54,16 @@ export class IdentityWriter {
   #day = "";
   /** Prepared once in a transaction, because the day's tables may be made in it. */
   #insertChunk: StatementSync | undefined;
-  #insertHashes: StatementSync | undefined;
-  /** Values of the identities that are in no chunk yet. */
-  #values: string[] = [];
-  /** Hash times {@link chunksBound}, plus the number of the chunk. */
-  #hashes: number[] = [];
+  #insertWords: StatementSync | undefined;
+  /** The identities that are in no chunk yet. */
+  readonly #digests = new Int32Array(chunkSize * digestWords);
+  readonly #memoNumbers = new Uint8Array(chunkSize);
+  /** Numbers of its memos, by object and by their JSON. */
+  readonly #numbers = new Map<IdentityMemo | string, number>();
+  readonly #memos: string[] = [];
+  #count = 0;
+  /** First word times {@link chunksBound}, plus the number of the chunk. */
+  #words: number[] = [];
   /** Chunks of this transaction since {@link #firstChunk}. */
   #chunks = 0;
   #firstChunk = 0;
@@ -75,21 +78,24 @@ export class IdentityWriter {
     this.#day = day;
   }
 
-  /** Adds one. */
-  add(key: string, memo: IdentityMemo): void {
-    this.#values.push(key, memo.deviceId, memo.sessionId);
-    this.#hashes.push(crc32(key) * chunksBound + this.#chunks);
-    if (this.#values.length === chunkSize * stride) this.#writeChunk();
-    if (this.#hashes.length >= maxWaiting) this.finish();
+  /** Adds one. @param digests Its digest are the words from number `at` on. */
+  add(digests: Int32Array, at: number, memo: IdentityMemo): void {
+    for (let word = 0; word < digestWords; word++) {
+      this.#digests[this.#count * digestWords + word] = digests[at + word];
+    }
+    this.#memoNumbers[this.#count] = this.#numberOf(memo);
+    this.#words.push((digests[at] >>> 0) * chunksBound + this.#chunks);
+    if (++this.#count === chunkSize) this.#writeChunk();
+    if (this.#words.length >= maxWaiting) this.finish();
   }
 
   /** Writes what waits; to be called before the transaction is committed. */
   finish(): void {
-    if (this.#values.length > 0) this.#writeChunk();
-    const hashes = Float64Array.from(this.#hashes).sort();
-    this.#hashes = [];
-    for (let from = 0; from < hashes.length; from += hashesPerInsert) {
-      this.#writeHashes(hashes.subarray(from, from + hashesPerInsert));
+    if (this.#count > 0) this.#writeChunk();
+    const words = Float64Array.from(this.#words).sort();
+    this.#words = [];
+    for (let from = 0; from < words.length; from += wordsPerInsert) {
+      this.#writeWords(words.subarray(from, from + wordsPerInsert));
     }
     this.#firstChunk += this.#chunks;
     this.#chunks = 0;
@@ -97,104 +103,145 @@ export class IdentityWriter {
 
   /** The transaction is over. */
   forget(): void {
-    this.#values.length = this.#hashes.length = this.#chunks = 0;
-    this.#insertChunk = this.#insertHashes = undefined;
+    this.#words.length = this.#count = this.#chunks = 0;
+    this.#numbers.clear();
+    this.#memos.length = 0;
+    this.#insertChunk = this.#insertWords = undefined;
+  }
+
+  /** The number of a memo in this chunk. */
+  #numberOf(memo: IdentityMemo): number {
+    const known = this.#numbers.get(memo);
+    if (known !== undefined) return known;
+    const text = `${JSON.stringify(memo.deviceId)},${JSON.stringify(memo.sessionId)}`;
+    const number = this.#numbers.get(text) ?? this.#memos.push(text) - 1;
+    this.#numbers.set(text, number).set(memo, number);
+    return number;
   }
 
   #writeChunk(): void {
     if (this.#insertChunk === undefined) this.#prepare();
-    this.#insertChunk!.run(this.#firstChunk + this.#chunks++, JSON.stringify(this.#values));
-    this.#values.length = 0;
+    this.#insertChunk!.run(
+      this.#firstChunk + this.#chunks++,
+      new Uint8Array(this.#digests.buffer, 0, this.#count * digestWords * 4),
+      this.#memoNumbers.subarray(0, this.#count),
+      `[${this.#memos.join(",")}]`,
+    );
+    this.#numbers.clear();
+    this.#count = this.#memos.length = 0;
   }
 
   #prepare(): void {
-    const chunks = chunkTable(this.#day);
+    const digests = digestTable(this.#day);
     this.#database.exec(`
-      CREATE TABLE IF NOT EXISTS ${chunks} (id INTEGER PRIMARY KEY, identities TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS ${hashTable(this.#day)} (
-        hash INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (hash, chunk)
+      CREATE TABLE IF NOT EXISTS ${digests} (
+        id INTEGER PRIMARY KEY, digests BLOB NOT NULL, memo_numbers BLOB NOT NULL, memos TEXT NOT NULL
+      );
+      CREATE TABLE IF NOT EXISTS ${placeTable(this.#day)} (
+        word INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (word, chunk)
       ) WITHOUT ROWID;
     `);
-    const last = this.#database.prepare(`SELECT max(id) AS id FROM ${chunks}`).get();
+    const last = this.#database.prepare(`SELECT max(id) AS id FROM ${digests}`).get();
     this.#firstChunk = ((last as unknown as { id: number | null }).id ?? 0) + 1;
-    this.#insertChunk = this.#database.prepare(`INSERT INTO ${chunks} VALUES (?, ?)`);
-    this.#insertHashes = this.#database.prepare(this.#insertSql(hashesPerInsert));
+    this.#insertChunk = this.#database.prepare(`INSERT INTO ${digests} VALUES (?, ?, ?, ?)`);
+    this.#insertWords = this.#database.prepare(this.#insertSql(wordsPerInsert));
   }
 
-  #writeHashes(hashes: Float64Array): void {
+  #writeWords(words: Float64Array): void {
     const values: number[] = [];
-    for (const packed of hashes) {
+    for (const packed of words) {
       const chunk = packed % chunksBound;
       values.push((packed - chunk) / chunksBound, this.#firstChunk + chunk);
     }
-    const statement = hashes.length === hashesPerInsert
-      ? this.#insertHashes!
-      : this.#database.prepare(this.#insertSql(hashes.length));
+    const statement = words.length === wordsPerInsert
+      ? this.#insertWords!
+      : this.#database.prepare(this.#insertSql(words.length));
     statement.run(...values);
   }
 
   #insertSql(count: number): string {
-    // Two keys of one chunk may have one hash.
-    return `INSERT OR IGNORE INTO ${hashTable(this.#day)} VALUES ${Array(count).fill("(?, ?)").join(", ")}`;
+    // Two digests of one chunk may have one first word.
+    return `INSERT OR IGNORE INTO ${placeTable(this.#day)} VALUES ${Array(count).fill("(?, ?)").join(", ")}`;
   }
+}
+
+interface Chunk {
+  readonly digests: Uint8Array;
+  readonly memo_numbers: Uint8Array;
+  readonly memos: string;
 }
 
 /** Looks identities up. Which tables there are is looked at when it is made. */
 export class IdentityReader {
   readonly #database: DatabaseSync;
-  /** Chunks in which a hash occurs: those of the youngest day first. */
+  /** Chunks in which there is a first word: those of the youngest day first. */
   readonly #find: StatementSync | undefined;
-  #cached: { readonly text: string; readonly values: readonly string[] } | undefined;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     const days = identityDays(database);
     this.#find = days.length === 0 ? undefined : database.prepare(
       days.map((day) =>
-        `SELECT identities FROM ${hashTable(day)} JOIN ${chunkTable(day)} ON id = chunk WHERE hash = ?1`
+        `SELECT digests, memo_numbers, memos FROM ${placeTable(day)} JOIN ${
+          digestTable(day)
+        } ON id = chunk ` +
+        "WHERE word = ?1"
       ).join(" UNION ALL "),
     );
   }
 
-  /** What the first row with this identity was answered; undefined when none was flushed. */
-  find(key: string): IdentityMemo | undefined {
-    const rows = (this.#find?.all(crc32(key)) ?? []) as unknown as { identities: string }[];
-    for (const { identities } of rows) {
-      const values = this.#parsed(identities);
-      for (let i = 0; i < values.length; i += stride) {
-        if (values[i] === key) return { deviceId: values[i + 1], sessionId: values[i + 2] };
-      }
+  /**
+   * What the first row with this identity was answered; undefined when none was flushed.
+   * @param digests Its digest are the words from number `at` on.
+   */
+  find(digests: Int32Array, at: number): IdentityMemo | undefined {
+    const chunks = (this.#find?.all(digests[at] >>> 0) ?? []) as unknown as Chunk[];
+    for (const chunk of chunks) {
+      const i = placeIn(wordsOf(chunk.digests), digests, at);
+      if (i < 0) continue;
+      const memos = JSON.parse(chunk.memos) as string[];
+      const memo = 2 * chunk.memo_numbers[i];
+      return { deviceId: memos[memo], sessionId: memos[memo + 1] };
     }
     return undefined;
   }
 
-  /** Every key, youngest day first; read page by page. */
-  *keys(): Generator<string, void, undefined> {
+  /** The digests of every chunk, youngest day first; read page by page. */
+  *digests(): Generator<Int32Array, void, undefined> {
     for (const day of identityDays(this.#database)) {
       for (let after = 0;;) {
         const page = this.#page(day, after);
-        for (const { identities } of page) {
-          const values: string[] = JSON.parse(identities);
-          for (let i = 0; i < values.length; i += stride) yield values[i];
-        }
+        for (const { digests } of page) yield wordsOf(digests);
         if (page.length < chunksPerPage) break;
         after = page[page.length - 1].id;
       }
     }
   }
 
-  #page(day: string, after: number): { id: number; identities: string }[] {
+  #page(day: string, after: number): { id: number; digests: Uint8Array }[] {
     // The day may have been dropped since the page before.
     if (!identityDays(this.#database).includes(day)) return [];
     const rows = this.#database.prepare(
-      `SELECT id, identities FROM ${chunkTable(day)} WHERE id > ? ORDER BY id LIMIT ?`,
+      `SELECT id, digests FROM ${digestTable(day)} WHERE id > ? ORDER BY id LIMIT ?`,
     ).all(after, chunksPerPage);
-    return rows as unknown as { id: number; identities: string }[];
+    return rows as unknown as { id: number; digests: Uint8Array }[];
   }
+}
 
-  /** A resent batch finds all of its rows in few chunks, one after the other. */
-  #parsed(text: string): readonly string[] {
-    if (this.#cached?.text !== text) this.#cached = { text, values: JSON.parse(text) };
-    return this.#cached.values;
+/** A copy where they are not aligned. */
+function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Array {
+  return byteOffset % 4 === 0
+    ? new Int32Array(buffer, byteOffset, byteLength / 4)
+    : new Int32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+}
+
+/** Which of the digests in `words` it is; -1 when it is none. */
+function placeIn(words: Int32Array, digests: Int32Array, at: number): number {
+  const w0 = digests[at], w1 = digests[at + 1], w2 = digests[at + 2], w3 = digests[at + 3];
+  for (let i = 0; i < words.length; i += digestWords) {
+    if (words[i] === w0 && words[i + 1] === w1 && words[i + 2] === w2 && words[i + 3] === w3) {
+      return i / digestWords;
+    }
   }
+  return -1;
 }

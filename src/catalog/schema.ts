@@ -4,12 +4,13 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
+import { digestIdentities } from "./identity_migration.ts";
 
 /** Marks a SQLite file as a catalog of ours: "Weir" in ASCII. */
 const applicationId = 0x57656972;
 
 /**
- * What leads from version i to version i + 1.
+ * What leads from version i to version i + 1: statements, or what runs them.
  *
  * - `parts.n` is unique within one checkpoint, so that a name is never given twice.
  * - `request_lines.id` grows in the order of arrival: of two lines with the same batch, the higher id wins.
@@ -19,9 +20,10 @@ const applicationId = 0x57656972;
  * - `session_rows.offset` counts uncompressed bytes from the start of the part.
  * - `entities` holds profiles and groups, each by the key that `src/index/entity_row.ts` gives it, as JSON.
  * - `sessions` holds the state of sessions, each with the last frame of the journal that is in it.
+ * - `meta` holds the key of the identities' digests as `identity_secret`.
  * - Tables of identities come and go with the days, see `identities.ts`.
  */
-const migrations = [
+const migrations: readonly (string | ((database: DatabaseSync) => void))[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE parts (
@@ -119,7 +121,8 @@ const migrations = [
   CREATE INDEX sessions_by_age ON sessions (received_at);
   `,
   "CREATE INDEX parts_by_partition ON parts (partition);",
-] as const;
+  digestIdentities,
+];
 
 /** The catalog cannot be used. The message names no path and no content. */
 export class CatalogError extends Error {
@@ -185,13 +188,24 @@ export function checkWhole(path: string): void {
   const database = openForReading(path);
   try {
     const [{ quick_check: verdict }] = database.prepare("PRAGMA quick_check(1)").all();
-    if (verdict === "ok") return;
+    if (verdict === "ok") return void readIdentitySecret(database);
     throw new CatalogError("unreadable", "Cannot use the catalog: the file is damaged");
   } catch (error) {
     throw asCatalogError(error);
   } finally {
     database.close();
   }
+}
+
+/**
+ * The key of the digests of identities, which every catalog has.
+ * @throws CatalogError when it has none
+ */
+export function readIdentitySecret(database: DatabaseSync): Uint8Array {
+  const row = database.prepare("SELECT value FROM meta WHERE name = 'identity_secret'").get();
+  const secret = (row as unknown as { value: unknown } | undefined)?.value;
+  if (secret instanceof Uint8Array) return secret;
+  throw new CatalogError("unreadable", "Cannot use the catalog: the key of its identities is missing");
 }
 
 function open(path: string, readOnly: boolean): DatabaseSync {
@@ -216,7 +230,10 @@ function migrate(database: DatabaseSync): void {
   }
   if (version === migrations.length) return;
   database.exec("BEGIN IMMEDIATE");
-  for (const step of migrations.slice(version)) database.exec(step);
+  for (const step of migrations.slice(version)) {
+    if (typeof step === "string") database.exec(step);
+    else step(database);
+  }
   database.exec(`PRAGMA application_id = ${applicationId}`);
   database.exec(`PRAGMA user_version = ${migrations.length}`);
   database.exec("COMMIT");

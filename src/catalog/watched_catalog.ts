@@ -4,7 +4,8 @@
  */
 
 import { WeirError } from "../base/errors.ts";
-import type { IdentityMemo, KeptReply } from "../base/record.ts";
+import type { IdentityMemo } from "../base/identity.ts";
+import type { KeptReply } from "../base/record.ts";
 import type { CatalogReader } from "../index/catalog_reader.ts";
 import type { SessionSnapshot } from "../index/plan.ts";
 import type { SessionReader } from "../index/session_keeper.ts";
@@ -27,14 +28,18 @@ export class WatchedCatalog implements CatalogReader, SessionReader {
     return this.#isDamaged;
   }
 
-  identity(key: string): IdentityMemo | undefined {
-    return this.#ask(() => this.#catalog.identity(key));
+  identitySecret(): Uint8Array {
+    return this.#ask(() => this.#catalog.identitySecret());
   }
 
-  *identityKeys(): Generator<string, void, undefined> {
-    const keys = this.#catalog.identityKeys()[Symbol.iterator]();
+  identity(digests: Int32Array, at: number): IdentityMemo | undefined {
+    return this.#ask(() => this.#catalog.identity(digests, at));
+  }
+
+  *identityDigests(): Generator<Int32Array, void, undefined> {
+    const chunks = this.#catalog.identityDigests()[Symbol.iterator]();
     for (;;) {
-      const { done, value } = this.#ask(() => keys.next());
+      const { done, value } = this.#ask(() => chunks.next());
       if (done) return;
       yield value;
     }

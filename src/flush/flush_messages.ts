@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { IdentityPage } from "../index/identity_page.ts";
 import type { FlushPlan, SessionSnapshot } from "../index/plan.ts";
 import type { Compression } from "./layout.ts";
 import type { RetentionLimits, RetentionReport } from "./retention.ts";
@@ -22,9 +23,14 @@ export type FlushQuestion =
   | { readonly ask: "rows"; readonly rows: FlushPlan["rows"] }
   /** Sessions of the flush that the next `write` will do; not answered. */
   | { readonly ask: "sessions"; readonly sessions: readonly SessionSnapshot[] }
+  /** Identities of the flush that the next `write` will do; not answered. */
+  | { readonly ask: "identities"; readonly page: IdentityPage }
   | { readonly ask: "write"; readonly plan: FlushPlan; readonly now: number; readonly flushId: string }
   | { readonly ask: "retain"; readonly limits: RetentionLimits; readonly now: number }
   | { readonly ask: "close" };
+
+/** What is told before a `write`, and not answered. */
+export type FlushTelling = Exclude<FlushQuestion, { ask: keyof FlushAnswers }>;
 
 /** What the worker answers to each question. */
 export interface FlushAnswers {

@@ -6,10 +6,17 @@
 /// <reference lib="deno.worker" />
 
 import { CheckpointWriter } from "../catalog/checkpoint.ts";
+import type { IdentityPage } from "../index/identity_page.ts";
 import type { RowsPlan, SessionSnapshot } from "../index/plan.ts";
 import { ExtentReader } from "./extents.ts";
 import type { FlushTools } from "./flush_tools.ts";
-import type { FlushAnswer, FlushAnswers, FlushProblem, FlushQuestion } from "./flush_messages.ts";
+import type {
+  FlushAnswer,
+  FlushAnswers,
+  FlushProblem,
+  FlushQuestion,
+  FlushTelling,
+} from "./flush_messages.ts";
 import { catalogPath, journalDir } from "./layout.ts";
 import { PartWriter } from "./part_writer.ts";
 import { applyRetention } from "./retention.ts";
@@ -20,6 +27,7 @@ let dataDir = "";
 let tools: FlushTools | undefined;
 let rows: RowsPlan[] = [];
 let sessions: SessionSnapshot[] = [];
+let identities: IdentityPage[] = [];
 
 self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
   if (data.ask === "rows") {
@@ -28,6 +36,10 @@ self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
   }
   if (data.ask === "sessions") {
     for (const session of data.sessions) sessions.push(session);
+    return;
+  }
+  if (data.ask === "identities") {
+    identities.push(data.page);
     return;
   }
   let answer: FlushAnswer;
@@ -40,7 +52,7 @@ self.onmessage = ({ data }: MessageEvent<FlushQuestion>): void => {
 };
 
 function answerTo(
-  question: Exclude<FlushQuestion, { ask: "rows" | "sessions" }>,
+  question: Exclude<FlushQuestion, FlushTelling>,
 ): FlushAnswers[keyof FlushAnswers] {
   if (question.ask === "open") {
     const { compression } = question;
@@ -57,10 +69,11 @@ function answerTo(
   }
   if (tools === undefined) throw new Error("The flush worker was not opened");
   if (question.ask === "write") {
-    const plan = { ...question.plan, rows: [...rows, ...question.plan.rows] };
+    const plan = { ...question.plan, rows, identities };
     const changed = sessions;
     rows = [];
     sessions = [];
+    identities = [];
     using _extents = tools.extents;
     return writeFlush(plan, { ...question, sessions: changed }, tools);
   }

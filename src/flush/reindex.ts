@@ -11,6 +11,7 @@
  */
 
 import { join } from "node:path";
+import { digestWords, IdentityHash } from "../base/identity_hash.ts";
 import { recordKinds } from "../base/record.ts";
 import { runOwner, runSession } from "../base/test_runs.ts";
 import { Catalog, rowDigest } from "../catalog/catalog.ts";
@@ -22,7 +23,7 @@ import { listSegments } from "../journal/segment.ts";
 import { catalogPath, folderOf, journalDir, parsePartName, partitionDay, quarantineDir } from "./layout.ts";
 import type { PartName } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
-import { rowIdentity } from "./row_identity.ts";
+import { type RowIdentity, rowIdentity } from "./row_identity.ts";
 import { eventsBytes, frontBytes, headBytesOf, parseHead, RequestFields } from "./request_line.ts";
 import { entityFolders, entityOf } from "./write_entities.ts";
 import { readRunLines } from "./run_lines.ts";
@@ -110,6 +111,8 @@ class Rebuild {
   readonly #writer: CheckpointWriter;
   readonly #report: ReindexReport;
   readonly #options: ReindexOptions;
+  readonly #hash: IdentityHash;
+  readonly #digest = new Int32Array(digestWords);
 
   constructor(
     dataDir: string,
@@ -119,6 +122,7 @@ class Rebuild {
     this.#writer = to.writer;
     this.#report = to.report;
     this.#options = to.options;
+    this.#hash = new IdentityHash(to.writer.identitySecret());
   }
 
   /** Lists a part and what it holds; one that cannot be read is set aside. */
@@ -183,10 +187,7 @@ class Rebuild {
       const session = isRemembered ? snapshotOf(line, part.folder) : undefined;
       if (session) this.#writer.restoreSession(session);
       const identity = isRemembered ? rowIdentity(line) : undefined;
-      if (identity) {
-        this.#writer.addIdentity(identity.key, identity.memo);
-        this.#report.identities++;
-      }
+      if (identity) this.#addIdentity(identity);
       if (!mayBeReplayed) return;
       this.#writer.addReplayedRow(rowDigest(line));
       this.#report.replayedRows++;
@@ -194,6 +195,12 @@ class Rebuild {
     for await (const { bytes } of readStretch(stretch)) lines.push(bytes);
     lines.finish();
     return rows;
+  }
+
+  #addIdentity({ key, memo }: RowIdentity): void {
+    this.#hash.digestKey(key, this.#digest);
+    this.#writer.addIdentity(this.#digest, 0, memo);
+    this.#report.identities++;
   }
 
   async #addEntities(stretch: Stretch): Promise<number> {

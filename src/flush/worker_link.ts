@@ -5,7 +5,13 @@
 
 import { WeirError } from "../base/errors.ts";
 import type { FlushPlan } from "../index/plan.ts";
-import type { FlushAnswer, FlushAnswers, FlushProblem, FlushQuestion } from "./flush_messages.ts";
+import type {
+  FlushAnswer,
+  FlushAnswers,
+  FlushProblem,
+  FlushQuestion,
+  FlushTelling,
+} from "./flush_messages.ts";
 import type { Compression } from "./layout.ts";
 import type { RetentionLimits, RetentionReport } from "./retention.ts";
 import type { FlushReport } from "./write_flush.ts";
@@ -64,7 +70,12 @@ export class WorkerLink {
       post(worker, { ask: "sessions", sessions: some.map((session) => session.snapshot()) });
       await nextTurn();
     }
-    return await this.#ask(worker, { ask: "write", plan: { ...plan, rows: [], sessions: [] }, ...at });
+    for (const page of plan.identities) {
+      post(worker, { ask: "identities", page });
+      await nextTurn();
+    }
+    const rest = { ...plan, rows: [], identities: [], sessions: [] };
+    return await this.#ask(worker, { ask: "write", plan: rest, ...at });
   }
 
   /** Applies retention. @throws FlushError */
@@ -132,7 +143,7 @@ export class WorkerLink {
     waiting?.reject(new FlushError({ code: "CRASH", message }));
   }
 
-  #ask<Q extends Exclude<FlushQuestion, { ask: "rows" | "sessions" }>>(
+  #ask<Q extends Exclude<FlushQuestion, FlushTelling>>(
     worker: Worker,
     question: Q,
   ): Promise<FlushAnswers[Q["ask"]]> {

@@ -12,6 +12,7 @@ import { isRunOwner } from "../base/test_runs.ts";
 import type { CheckpointWriter } from "../catalog/checkpoint.ts";
 import { sessionRowFolders } from "../catalog/session_rows.ts";
 import type { OperationProblem } from "../index/entity_row.ts";
+import { forEachPlaced } from "../index/identity_page.ts";
 import { unpackRequests } from "../index/packed_requests.ts";
 import {
   type FlushPlan,
@@ -24,7 +25,6 @@ import { diskErrorOr } from "./disk_probe.ts";
 import type { FlushTools } from "./flush_tools.ts";
 import { folderOf, formatPartName, partitionDay, requestPartition, runPartition } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
-import { rowIdentity } from "./row_identity.ts";
 import { EntityUpdate } from "./write_entities.ts";
 import { sessionRowOf } from "./session_row.ts";
 import { writeRequest } from "./write_request.ts";
@@ -88,6 +88,7 @@ class Flush {
     for (const [partition, requests] of partitions) this.#writeRequests(partition, requests);
     this.#writeEntities();
     this.#keepReplies();
+    this.#keepIdentities();
   }
 
   /** Gives the parts their names, durably. */
@@ -110,15 +111,13 @@ class Flush {
     this.#writePart(partition, (part) => {
       let offset = 0;
       const lines = new LineCutter((line) => {
-        const identity = rowIdentity(line);
-        if (identity) writer.addIdentity(identity.key, identity.memo);
-        const row = ofSessions ? sessionRowOf(line, offset) : undefined;
+        const row = sessionRowOf(line, offset);
         if (row) writer.addSessionRow(part, row);
         offset += line.length + 1;
       });
-      this.#tools.extents.read(extents, rowShape, (bytes, i) => {
+      this.#tools.extents.read(extents, rowShape, (bytes) => {
         parts.write(bytes);
-        if (ofSessions || extents[i * rowExtentStride + 4] > 0) lines.push(bytes);
+        if (ofSessions) lines.push(bytes);
       });
       return rows;
     });
@@ -203,6 +202,12 @@ class Flush {
       }
     }
     return path;
+  }
+
+  #keepIdentities(): void {
+    for (const page of this.#plan.identities) {
+      forEachPlaced(page, (at, memo) => this.#tools.writer.addIdentity(page.numbers, at, memo));
+    }
   }
 
   #keepReplies(): void {

@@ -3,7 +3,8 @@
  * @module
  */
 
-import type { IdentityMemo, KeptReply } from "../base/record.ts";
+import type { IdentityMemo } from "../base/identity.ts";
+import type { KeptReply } from "../base/record.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 
 /**
@@ -11,14 +12,21 @@ import type { JournalPosition } from "../journal/segment.ts";
  * statement may stay open between two calls, because an open one keeps its whole connection in the past.
  */
 export interface CatalogReader {
-  /** What the first row with this identity was answered; undefined when none was flushed, or it expired. */
-  identity(key: string): IdentityMemo | undefined;
+  /** The key of this data_dir's `IdentityHash`. */
+  identitySecret(): Uint8Array;
 
   /**
-   * Every identity that was flushed before the walk began; those flushed meanwhile may be left out. The walk is
-   * paused for as long as the caller likes, so it reads page by page.
+   * What the first row with this identity was answered; undefined when none was flushed, or it expired.
+   * @param digests Its digest are the words from number `at` on.
    */
-  identityKeys(): Iterable<string>;
+  identity(digests: Int32Array, at: number): IdentityMemo | undefined;
+
+  /**
+   * The digest of every identity that was flushed before the walk began, some at a time and one behind the other;
+   * those flushed meanwhile may be left out. The walk is paused for as long as the caller likes, so it reads page by
+   * page.
+   */
+  identityDigests(): Iterable<Int32Array>;
 
   /** The reply kept for this key; an expired one may still be answered. */
   reply(key: string): KeptReply | undefined;

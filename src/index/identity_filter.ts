@@ -1,11 +1,13 @@
 /**
- * A set of hashes that may say "perhaps" for what it never saw, and never says "no" for what it did: a Bloom filter
+ * A set of digests that may say "perhaps" for what it never saw, and never says "no" for what it did: a Bloom filter
  * in blocks of 32 bytes, so that a look-up touches one cache line.
  *
  * Source of the block form: F. Putze, P. Sanders, J. Singler, "Cache-, Hash- and Space-Efficient Bloom Filters"
  * (2007); one bit in each of eight words: Apache Parquet, "Split Block Bloom Filters".
  * @module
  */
+
+import { digestWords } from "../base/identity_hash.ts";
 
 const wordsPerBlock = 8;
 const blockBytes = wordsPerBlock * 4;
@@ -21,7 +23,7 @@ const multipliers = Int32Array.of(
   0x0d8b7c35,
 );
 
-/** The filter; it takes hashes of {@link hashText}. */
+/** The filter; it takes digests of `IdentityHash`: words of an array, from number `at` on. */
 export class IdentityFilter {
   readonly #words: Int32Array;
   readonly #blockMask: number;
@@ -34,12 +36,12 @@ export class IdentityFilter {
     this.#blockMask = blocks - 1;
   }
 
-  /** How many hashes were added that it did not say "perhaps" for. */
+  /** How many digests were added that it did not say "perhaps" for. */
   get added(): number {
     return this.#added;
   }
 
-  /** How many hashes it holds with about 1% of wrong answers. */
+  /** How many digests it holds with about 1% of wrong answers. */
   get capacity(): number {
     return Math.floor(this.bytes * 8 / 12);
   }
@@ -50,21 +52,33 @@ export class IdentityFilter {
   }
 
   /** False: it was never added. True: perhaps it was. */
-  mayHold(hash: number): boolean {
+  mayHold(digests: Int32Array, at: number): boolean {
     const words = this.#words;
-    const block = this.#block(hash);
-    const low = hash >>> 0;
+    const block = this.#block(digests[at + 2]);
+    const low = digests[at];
     for (let i = 0; i < wordsPerBlock; i++) {
       if ((words[block + i] & (1 << (Math.imul(low, multipliers[i]) >>> 27))) === 0) return false;
     }
     return true;
   }
 
-  /** Adds it; tells whether it may have been there before. */
-  add(hash: number): boolean {
+  /**
+   * Reads the blocks of `count` digests, so that they are near when {@link add} comes to them: the memory answers many
+   * such questions at a time, and a look-up that changes the block asks one by one (measured: 13 ns for 100).
+   * @returns nothing of meaning
+   */
+  fetch(digests: Int32Array, count: number): number {
     const words = this.#words;
-    const block = this.#block(hash);
-    const low = hash >>> 0;
+    let any = 0;
+    for (let at = 0; at < count * digestWords; at += digestWords) any |= words[this.#block(digests[at + 2])];
+    return any;
+  }
+
+  /** Adds it; tells whether it may have been there before. */
+  add(digests: Int32Array, at: number): boolean {
+    const words = this.#words;
+    const block = this.#block(digests[at + 2]);
+    const low = digests[at];
     let missing = 0;
     for (let i = 0; i < wordsPerBlock; i++) {
       const bit = 1 << (Math.imul(low, multipliers[i]) >>> 27);
@@ -76,7 +90,7 @@ export class IdentityFilter {
     return false;
   }
 
-  #block(hash: number): number {
-    return (Math.floor(hash / 0x1_0000_0000) & this.#blockMask) * wordsPerBlock;
+  #block(word: number): number {
+    return (word & this.#blockMask) * wordsPerBlock;
   }
 }

@@ -179,7 +179,7 @@ export class Indexes {
         if (place.partition.startsWith(operationPrefix)) this.#entities.apply(bytes, line);
         if (identity) this.#seen.keep(identity.key, identity.memo);
         if (record.columns) this.#sessions?.replay({ kind: record.kind, columns: record.columns, at });
-        this.rows.add(place.partition, { ...line, rows: 1, identified: identity ? 1 : 0 });
+        this.rows.add(place.partition, { ...line, rows: 1 });
       } else this.#placeReply(place, line);
       taken++;
     }
@@ -208,7 +208,7 @@ export class Indexes {
       // Many identities pass with two flushes; requests need not make room for them all.
       maxBytes: Math.max(maxIndexBytes / 2, maxIndexBytes * share - otherBytes),
     });
-    this.#seen.plan();
+    const identities = this.#seen.plan();
     const sessions = this.#sessions?.plan() ?? [];
     this.#entities.plan(checkpoint);
     this.#reservations.carryOver();
@@ -218,6 +218,7 @@ export class Indexes {
       rows: this.rows.plan(checkpoint),
       requests,
       replies: this.#replies.plan(checkpoint),
+      identities,
       sessions,
       more,
     };
@@ -237,6 +238,7 @@ export class Indexes {
   failed(plan: FlushPlan): void {
     this.#endPlan(plan);
     for (const index of [this.rows, this.traces, this.#seen, this.#replies]) index.failed();
+    this.#reservations.carryOver();
     this.#sessions?.failed();
   }
 
@@ -266,13 +268,13 @@ export class Indexes {
   }
 
   /**
-   * Reads up to `keys` further identities of the catalog into the filter. To be called after start and after each
+   * Reads `identities` further ones of the catalog, or some more, into the filter. To be called after start and after each
    * flush, with pauses, until it returns true; until it does for the first time, the catalog is asked about all.
    *
    * @throws what the catalog throws; the next call begins anew
    */
-  warmUp(keys: number): boolean {
-    return this.#seen.warmUp(keys);
+  warmUp(identities: number): boolean {
+    return this.#seen.warmUp(identities);
   }
 
   /** Past a limit: a flush should begin at once. */
@@ -313,15 +315,13 @@ export class Indexes {
     this.#refuseLate(at);
     const { partition } = unit.places[first] as RowPlace;
     let end = first;
-    let identified = 0;
     for (; end < unit.count; end++) {
       const place = unit.places[end];
       if (place.family !== "rows" || place.partition !== partition) break;
-      if (unit.identities[end] !== undefined) identified++;
     }
     const { segment, offset } = lineOf(unit, first, at);
     const length = unit.end(end - 1) - unit.starts[first];
-    this.rows.add(partition, { segment, offset, length, rows: end - first, identified });
+    this.rows.add(partition, { segment, offset, length, rows: end - first });
     if (partition.startsWith(operationPrefix)) this.#applyOperations(unit, { first, end, at });
     return end;
   }
@@ -340,7 +340,7 @@ export class Indexes {
 
   #placeReply(place: { readonly key: string; readonly reply: KeptReply }, line: RecordPlace): void {
     this.#refuseLate(line);
-    this.#replies.add(place.key, place.reply, { ...line, rows: 1, identified: 0 });
+    this.#replies.add(place.key, place.reply, { ...line, rows: 1 });
   }
 
   /** What parts hold of the request is told by how far in the journal they go, not by what they hold. */

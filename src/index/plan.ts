@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { IdentityPage } from "./identity_page.ts";
+
 /** Numbers for each extent in {@link RowsPlan.extents}. */
-export const rowExtentStride = 5;
+export const rowExtentStride = 4;
 /** Numbers for each batch in {@link RequestPlan.batches}. */
 export const batchStride = 6;
 /** Numbers for each piece of metadata in {@link RequestPlan.metas}. */
@@ -15,7 +17,7 @@ export const metaStride = 3;
 export interface RowsPlan {
   /** Folder below data_dir, such as `events/project=p/date=2026-11-20`. */
   readonly partition: string;
-  /** For each run: segment, offset, length, rows, rows that carry `insert_id`. */
+  /** For each run: segment, offset, length, rows. */
   readonly extents: Float64Array;
 }
 
@@ -76,6 +78,8 @@ export interface FlushPlan {
   readonly requests: PackedRequests;
   /** Runs of `reply` lines, as in {@link RowsPlan.extents}. */
   readonly replies: Float64Array;
+  /** Identities of these rows, those that are placed; posted by themselves. */
+  readonly identities: readonly IdentityPage[];
   /** Sessions that changed; they are posted by themselves, as snapshots. */
   readonly sessions: readonly SessionSource[];
   /** More requests are due than one flush takes: flush again at once, in the same mode. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { assumedIndexBytes, type Identity, type TracePlace, type Unit } from "../base/record.ts";
+import type { Identity } from "../base/identity.ts";
+import { assumedIndexBytes, type TracePlace, type Unit } from "../base/record.ts";
 import type { SeenIdentities } from "./seen_identities.ts";
 import type { HeldTrace, TraceIndex } from "./trace_index.ts";
 
@@ -30,21 +31,12 @@ export class Reservations {
 
   /** See `Indexes.reserve`. */
   reserve(unit: Unit): Reserved {
-    const identities: Identity[] = [];
+    const identities = this.#seen.reserve(unit);
     const traces: HeldTrace[] = [];
-    let repeats: Set<number> | undefined;
-    let hasIdentities = false;
     let duplicateBatches = 0;
-    let i = 0;
+    let repeats: Set<number> | undefined;
     try {
-      for (; i < unit.count; i++) {
-        if (unit.identities[i] !== undefined) {
-          if (this.#isRepeat(unit, i, identities)) {
-            (repeats ??= new Set()).add(i);
-            continue;
-          }
-          hasIdentities = true;
-        }
+      for (let i = 0; i < unit.count; i++) {
         const place = unit.places[i];
         if (place.family !== "traces") continue;
         const held = this.#reserveTrace(unit, i, place);
@@ -56,12 +48,16 @@ export class Reservations {
         duplicateBatches++;
       }
     } catch (error) {
-      this.#giveBack(unit.identities.slice(0, i), traces);
+      this.#giveBack(unit, traces);
       for (const identity of identities) identity.first = undefined;
       throw error;
     }
-    if (repeats) unit.drop((record) => repeats.has(record));
-    if (hasIdentities || traces.length > 0) this.#held.set(unit, traces);
+    const { identified } = unit;
+    if (repeats || identities.length > 0) {
+      unit.drop((record) => repeats?.has(record) || identified?.isRepeat(record) === true);
+    }
+    // A unit that is left empty is neither stored nor refused.
+    if (unit.count > 0 && (identified !== undefined || traces.length > 0)) this.#held.set(unit, traces);
     return { identities, duplicateBatches };
   }
 
@@ -73,8 +69,10 @@ export class Reservations {
   /** The unit is stored, and its identities are in the journal. Returns what its trace records hold. */
   settle(unit: Unit): readonly HeldTrace[] {
     const traces = this.#held.get(unit);
+    if (traces === undefined) return [];
     this.#held.delete(unit);
-    return traces ?? [];
+    this.#seen.place(unit);
+    return traces;
   }
 
   /** The unit was not stored: all it holds is given back. */
@@ -82,43 +80,20 @@ export class Reservations {
     const traces = this.#held.get(unit);
     if (traces === undefined) return;
     this.#held.delete(unit);
-    this.#giveBack(unit.identities, traces);
+    this.#giveBack(unit, traces);
   }
 
   /**
-   * A flush was planned: identities of units that are still on their way count among those that come after it. One
-   * flush after the other may pass while the journal waits for the disk.
+   * A flush was planned, or failed: identities of units that are still on their way count among those that come
+   * after it. One flush after the other may pass while the journal waits for the disk.
    */
   carryOver(): void {
-    for (const unit of this.#held.keys()) {
-      for (const identity of unit.identities) if (identity) this.#seen.keep(identity.key, identity.memo);
-    }
+    for (const unit of this.#held.keys()) this.#seen.carry(unit);
   }
 
-  #giveBack(identities: readonly (Identity | undefined)[], traces: readonly HeldTrace[]): void {
-    for (const identity of identities) {
-      if (identity && identity.first === undefined) this.#seen.release(identity.key);
-    }
+  #giveBack(unit: Unit, traces: readonly HeldTrace[]): void {
+    this.#seen.release(unit);
     this.#traces.release(traces);
-  }
-
-  /** Is the row of record i a repeat? Several records may be of one row, and share its identity. */
-  #isRepeat(unit: Unit, i: number, found: Identity[]): boolean {
-    const identity = unit.identities[i]!;
-    const isOfRowBefore = i > 0 && unit.identities[i - 1] === identity;
-    if (identity.first !== undefined) {
-      // Another daemon has stored it, which was found out when the row was taken.
-      if (!isOfRowBefore) found.push(identity);
-      return true;
-    }
-    if (isOfRowBefore) return false;
-    const first = this.#seen.reserve(identity.key, identity.memo);
-    if (first === undefined) return false;
-    // Other rows may share the memo, so only the unit can tell whether this row reserved it a few records ago.
-    if (first === identity.memo && unit.identities.indexOf(identity) < i) return false;
-    identity.first = first;
-    found.push(identity);
-    return true;
   }
 
   #reserveTrace(unit: Unit, i: number, place: TracePlace): HeldTrace | undefined {

@@ -13,8 +13,6 @@ export interface LineRun {
   /** Bytes, line breaks included. */
   readonly length: number;
   readonly rows: number;
-  /** Rows that carry an identity. */
-  readonly identified: number;
 }
 
 /** Numbers of runs in one growing array; a run that continues the last one becomes part of it. */
@@ -40,7 +38,6 @@ export class Runs {
     if (last >= 0 && numbers[last] === run.segment && numbers[last + 1] + numbers[last + 2] === run.offset) {
       numbers[last + 2] += run.length;
       numbers[last + 3] += run.rows;
-      numbers[last + 4] += run.identified;
       return;
     }
     this.#reserve(rowExtentStride);
@@ -48,7 +45,6 @@ export class Runs {
     this.#numbers[this.#length++] = run.offset;
     this.#numbers[this.#length++] = run.length;
     this.#numbers[this.#length++] = run.rows;
-    this.#numbers[this.#length++] = run.identified;
   }
 
   /** Takes over all runs of another, which come after these. */
@@ -65,8 +61,8 @@ export class Runs {
     let cut = this.#length;
     while (cut > 0 && this.#numbers[cut - rowExtentStride] >= segment) cut -= rowExtentStride;
     for (let at = cut; at < this.#length; at += rowExtentStride) {
-      const [inSegment, offset, length, rows, identified] = this.#numbers.subarray(at, at + rowExtentStride);
-      taken.add({ segment: inSegment, offset, length, rows, identified });
+      const [inSegment, offset, length, rows] = this.#numbers.subarray(at, at + rowExtentStride);
+      taken.add({ segment: inSegment, offset, length, rows });
       this.#rows -= rows;
     }
     this.#length = cut;

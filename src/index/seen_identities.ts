@@ -4,13 +4,15 @@
  * @module
  */
 
-import type { IdentityMemo } from "../base/record.ts";
+import type { Identity, IdentityMemo } from "../base/identity.ts";
+import { digestWords, IdentityHash } from "../base/identity_hash.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { Unit } from "../base/record.ts";
 import type { CatalogReader } from "./catalog_reader.ts";
 import { IdentityFilter } from "./identity_filter.ts";
-import { IdentityMap } from "./identity_map.ts";
+import { entryStride, type IdentityPage } from "./identity_page.ts";
+import { IdentityTable, noEntry } from "./identity_table.ts";
 import type { IndexSize } from "./row_index.ts";
-import { hashText, randomSeed } from "./text_hash.ts";
 
 /** How {@link SeenIdentities} works. */
 export interface SeenIdentitiesOptions {
@@ -20,10 +22,17 @@ export interface SeenIdentitiesOptions {
   readonly filterBytes: number;
 }
 
+/** Digests one behind the other, `stride` words apart. */
+interface DigestRun {
+  readonly words: Int32Array;
+  readonly stride: number;
+  readonly count: number;
+}
+
 /** A walk that fills a filter. */
 interface Walk {
   readonly filter: IdentityFilter;
-  readonly keys: Iterator<string>;
+  readonly runs: Iterator<DigestRun>;
 }
 
 /**
@@ -33,58 +42,105 @@ interface Walk {
  *   flush after the one that wrote it, so that who looked before a flush and reserves after it still finds it.
  * - Every identity in a generation is in the filter. Every one in the catalog is, too, once `#walk` came to its end
  *   for the first time; until then the catalog is asked about everything.
+ * - The entries that a unit on its way holds are numbers of `#current`; whatever moves entries to another generation
+ *   is followed by {@link SeenIdentities.carry} for each such unit.
  */
 export class SeenIdentities {
   readonly #options: SeenIdentitiesOptions;
-  #current = new IdentityMap();
-  #inFlush: IdentityMap | undefined;
-  #written: IdentityMap | undefined;
-  readonly #seed = randomSeed();
+  readonly #hash: IdentityHash;
+  readonly #digest = new Int32Array(digestWords);
+  #current = new IdentityTable();
+  #inFlush: IdentityTable | undefined;
+  #written: IdentityTable | undefined;
   #filter: IdentityFilter;
   #walk: Walk | undefined;
   #isFilterComplete = false;
   #addedWhenBuilt = 0;
+  /** Kept, so that the reading is not left out. */
+  #fetched = 0;
   readonly #lookups = { recent: 0, filter: 0, catalog: 0 };
 
   constructor(options: SeenIdentitiesOptions) {
     this.#options = options;
+    this.#hash = new IdentityHash(options.catalog.identitySecret());
     this.#filter = new IdentityFilter(options.filterBytes);
-    this.#walk = { filter: this.#filter, keys: options.catalog.identityKeys()[Symbol.iterator]() };
+    this.#walk = { filter: this.#filter, runs: everyRun([], options.catalog) };
   }
 
   /** What the first row with this identity was answered; undefined when there was none. */
   find(key: string): IdentityMemo | undefined {
-    const hash = this.#hash(key);
-    return this.#find(key, hash, this.#filter.mayHold(hash));
+    this.#hash.digestKey(key, this.#digest);
+    return this.#find(this.#digest, 0, this.#filter.mayHold(this.#digest, 0));
   }
 
-  /** Takes the identity, unless another row has it: then that one's memo is returned, and nothing changes. */
-  reserve(key: string, memo: IdentityMemo): IdentityMemo | undefined {
-    const hash = this.#hash(key);
-    const first = this.#find(key, hash, this.#add(hash));
-    if (first === undefined) this.#current.add(key, hash, memo);
-    return first;
+  /**
+   * Takes the unit's identities, but for those that other rows have: these are answered, each with `first` set.
+   * @throws what the catalog throws; nothing is taken then
+   */
+  reserve(unit: Unit): Identity[] {
+    const { identified } = unit;
+    if (identified === undefined) return [];
+    identified.digest(this.#hash, unit);
+    const { count, digests, entries } = identified;
+    const repeats: Identity[] = [];
+    const mayBeKnown = this.#addAll(digests, count);
+    try {
+      for (let i = 0, at = 0; i < count; i++, at += digestWords) {
+        const first = identified.firstOf(i) ?? this.#find(digests, at, mayBeKnown[i] !== 0);
+        if (first === undefined) {
+          entries[i] = this.#current.add(digests, at, identified.memoOf(i));
+          continue;
+        }
+        const identity = identified.get(i, unit);
+        identity.first = first;
+        repeats.push(identity);
+      }
+    } catch (error) {
+      this.release(unit);
+      for (const identity of repeats) identity.first = undefined;
+      throw error;
+    }
+    return repeats;
   }
 
-  /** Gives an identity back: its row was not stored. */
-  release(key: string): void {
-    const hash = this.#hash(key);
-    this.#current.delete(key, hash);
-    this.#inFlush?.delete(key, hash);
-    this.#written?.delete(key, hash);
+  /** Gives what the unit holds back: its rows were not stored. */
+  release({ identified }: Unit): void {
+    if (identified === undefined) return;
+    const { digests, entries } = identified;
+    entries.forEach((entry, i) => {
+      if (entry === noEntry) return;
+      for (const generation of this.#generations()) generation.delete(digests, i * digestWords);
+      entries[i] = noEntry;
+    });
   }
 
-  /** Remembers an identity that is not decided here: it was read back from the journal, or a plan must not take it. */
+  /** The unit's rows are in the journal: the next flush writes its identities. */
+  place({ identified }: Unit): void {
+    if (identified === undefined) return;
+    for (const entry of identified.entries) if (entry !== noEntry) this.#current.place(entry);
+  }
+
+  /** Generations have moved on: what a unit on its way holds is to be among the identities that come after them. */
+  carry({ identified }: Unit): void {
+    if (identified === undefined) return;
+    const { digests, entries } = identified;
+    entries.forEach((entry, i) => {
+      if (entry !== noEntry) entries[i] = this.#keep(digests, i * digestWords, identified.memoOf(i));
+    });
+  }
+
+  /** Remembers an identity whose row was read back from the journal. */
   keep(key: string, memo: IdentityMemo): void {
-    const hash = this.#hash(key);
-    this.#add(hash);
-    if (this.#current.get(key, hash) === undefined) this.#current.add(key, hash, memo);
+    this.#hash.digestKey(key, this.#digest);
+    this.#filterAdd(this.#digest, 0);
+    this.#current.place(this.#keep(this.#digest, 0, memo));
   }
 
   /** A flush writes what was placed so far. */
-  plan(): void {
+  plan(): readonly IdentityPage[] {
     this.#inFlush = this.#current;
-    this.#current = new IdentityMap();
+    this.#current = new IdentityTable();
+    return this.#inFlush.pages;
   }
 
   committed(): void {
@@ -104,16 +160,21 @@ export class SeenIdentities {
   }
 
   /**
-   * Reads up to `keys` further identities into the filter. To be called after start and after each flush, with
-   * pauses, until it returns true.
+   * Reads `identities` further ones, or some more, into the filter. To be called after start and after each flush,
+   * with pauses, until it returns true.
    *
    * @throws what the catalog throws; the next call begins anew
    */
-  warmUp(keys: number): boolean {
-    for (let i = 0; i < keys && this.#walk; i++) {
-      const next = this.#nextKey(this.#walk);
-      if (next !== undefined) this.#walk.filter.add(this.#hash(next));
-      else this.#finishWalk(this.#walk);
+  warmUp(identities: number): boolean {
+    for (let read = 0; read < identities && this.#walk;) {
+      const run = this.#nextRun(this.#walk);
+      if (run === undefined) {
+        this.#finishWalk(this.#walk);
+        continue;
+      }
+      const { words, stride, count } = run;
+      for (let i = 0; i < count; i++) this.#walk.filter.add(words, i * stride);
+      read += count;
     }
     return this.#walk === undefined;
   }
@@ -129,9 +190,9 @@ export class SeenIdentities {
 
   size(): IndexSize {
     const size = { entries: 0, bytes: 0 };
-    for (const generation of [this.#current, this.#inFlush, this.#written]) {
-      size.entries += generation?.count ?? 0;
-      size.bytes += generation?.bytes ?? 0;
+    for (const { count, bytes } of this.#generations()) {
+      size.entries += count;
+      size.bytes += bytes;
     }
     return size;
   }
@@ -142,14 +203,14 @@ export class SeenIdentities {
     return { entries: this.#filter.added, bytes: this.#filter.bytes + walked };
   }
 
-  #hash(key: string): number {
-    return hashText(key, this.#seed);
+  #generations(): IdentityTable[] {
+    return [this.#current, this.#inFlush, this.#written].filter((each) => each !== undefined);
   }
 
-  #find(key: string, hash: number, mayBeKnown: boolean): IdentityMemo | undefined {
+  #find(digests: Int32Array, at: number, mayBeKnown: boolean): IdentityMemo | undefined {
     if (mayBeKnown) {
-      const recent = this.#current.get(key, hash) ?? this.#inFlush?.get(key, hash) ??
-        this.#written?.get(key, hash);
+      const recent = recentIn(this.#current, digests, at) ?? recentIn(this.#inFlush, digests, at) ??
+        recentIn(this.#written, digests, at);
       if (recent !== undefined) {
         this.#lookups.recent++;
         return recent;
@@ -159,13 +220,29 @@ export class SeenIdentities {
       return undefined;
     }
     this.#lookups.catalog++;
-    return this.#options.catalog.identity(key);
+    return this.#options.catalog.identity(digests, at);
   }
 
-  #add(hash: number): boolean {
+  /** The number in the current generation, to which it is added where it is not there. */
+  #keep(digests: Int32Array, at: number, memo: IdentityMemo): number {
+    const entry = this.#current.find(digests, at);
+    return entry === noEntry ? this.#current.add(digests, at, memo) : entry;
+  }
+
+  /** For each digest, whether it may have been there before. */
+  #addAll(digests: Int32Array, count: number): Uint8Array {
+    const mayBeKnown = new Uint8Array(count);
+    this.#fetched = this.#filter.fetch(digests, count);
+    for (let i = 0; i < count; i++) {
+      if (this.#filterAdd(digests, i * digestWords)) mayBeKnown[i] = 1;
+    }
+    return mayBeKnown;
+  }
+
+  #filterAdd(digests: Int32Array, at: number): boolean {
     const walked = this.#walk?.filter;
-    if (walked && walked !== this.#filter) walked.add(hash);
-    return this.#filter.add(hash);
+    if (walked && walked !== this.#filter) walked.add(digests, at);
+    return this.#filter.add(digests, at);
   }
 
   /** Expired identities stay in a filter, so one that became too full is filled anew with what is left. */
@@ -176,16 +253,15 @@ export class SeenIdentities {
   }
 
   #beginWalk(): void {
-    const generations = [this.#current, this.#inFlush, this.#written].filter((each) => each !== undefined);
     this.#walk = {
       filter: this.#isFilterComplete ? new IdentityFilter(this.#options.filterBytes) : this.#filter,
-      keys: everyKey(generations, this.#options.catalog),
+      runs: everyRun(this.#generations(), this.#options.catalog),
     };
   }
 
-  #nextKey(walk: Walk): string | undefined {
+  #nextRun(walk: Walk): DigestRun | undefined {
     try {
-      const next = walk.keys.next();
+      const next = walk.runs.next();
       return next.done ? undefined : next.value;
     } catch (error) {
       // A generator that threw says "done" from then on, which must not be taken for the end of all identities.
@@ -202,7 +278,21 @@ export class SeenIdentities {
   }
 }
 
-function* everyKey(generations: readonly IdentityMap[], catalog: CatalogReader): Generator<string> {
-  for (const generation of generations) yield* generation.keys();
-  yield* catalog.identityKeys();
+function recentIn(
+  table: IdentityTable | undefined,
+  digests: Int32Array,
+  at: number,
+): IdentityMemo | undefined {
+  const entry = table?.find(digests, at) ?? noEntry;
+  return entry === noEntry ? undefined : table!.memoOf(entry);
+}
+
+/** Deleted ones may be among them, which does no harm. */
+function* everyRun(generations: readonly IdentityTable[], catalog: CatalogReader): Generator<DigestRun> {
+  for (const { pages } of generations) {
+    for (const { numbers, count } of pages) yield { words: numbers, stride: entryStride, count };
+  }
+  for (const words of catalog.identityDigests()) {
+    yield { words, stride: digestWords, count: words.length / digestWords };
+  }
 }

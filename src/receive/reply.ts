@@ -9,20 +9,12 @@ import type { Dialect, Reply } from "../dialects/dialect.ts";
 
 const jsonType = "application/json; charset=utf-8";
 
-/** For most replies: made once, since making it costs as much as all else that is done for a reply. */
-const plainInits: Readonly<Record<number, ResponseInit>> = {
-  200: { status: 200, headers: { "content-type": jsonType } },
-  202: { status: 202, headers: { "content-type": jsonType } },
-};
-
 /** A reply on the wire. */
-export function toResponse({ status, body, contentType, headers }: Reply): Response {
-  const isPlain = contentType === undefined && headers === undefined;
-  const plain = isPlain ? plainInits[status] : undefined;
-  return new Response(
-    body,
-    plain ?? { status, headers: { "content-type": contentType ?? jsonType, ...headers } },
-  );
+export function toResponse(reply: Reply): Response {
+  return new Response(reply.body, {
+    status: reply.status,
+    headers: { "content-type": reply.contentType ?? jsonType, ...reply.headers },
+  });
 }
 
 /** The first one's reply, given again; a header tells that the request was not run. */

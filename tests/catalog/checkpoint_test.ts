@@ -3,6 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { Catalog, rowDigest } from "../../src/catalog/catalog.ts";
 import { CheckpointWriter, type ListedPart } from "../../src/catalog/checkpoint.ts";
 import { CatalogError } from "../../src/catalog/schema.ts";
+import { identityKey, type IdentityMemo } from "../../src/base/identity.ts";
+import { digestOf, hexesOf, hexOf, storedDigests, storedIdentity } from "../support/digests.ts";
 import { tempDir } from "../support/temp.ts";
 
 const day = 86_400_000;
@@ -31,6 +33,15 @@ async function openBoth(): Promise<Rooms> {
   };
 }
 
+/** The key of an identity of project `p`. */
+function p(insertId: string): string {
+  return identityKey("project", "p", insertId);
+}
+
+function addIdentity(writer: CheckpointWriter, insertId: string, memo: IdentityMemo): void {
+  writer.addIdentity(digestOf(writer, p(insertId)), 0, memo);
+}
+
 function part(n: number, checkpoint = 1): ListedPart {
   const partition = "traces/app=a/date=2026-11-20";
   return {
@@ -45,8 +56,8 @@ Deno.test("CheckpointWriter.rollback() leaves nothing of a checkpoint", async ()
   for (const isLast of [false, true]) {
     writer.begin(now);
     const id = writer.addPart(part(0));
-    writer.addIdentity("k", { deviceId: "d", sessionId: "s" });
-    for (let i = 0; i < 150; i++) writer.addIdentity(`k${i}`, { deviceId: "d", sessionId: "s" });
+    addIdentity(writer, "k", { deviceId: "d", sessionId: "s" });
+    for (let i = 0; i < 150; i++) addIdentity(writer, `k${i}`, { deviceId: "d", sessionId: "s" });
     writer.addReply("r", { status: 200, contentType: "t", body: "b", at: now });
     const line = { offset: 0, length: 10, headBytes: 5, firstT: 1, lastT: 2, total: -1, replaced: 0 };
     const through = { segment: 1, offset: 20 };
@@ -57,8 +68,8 @@ Deno.test("CheckpointWriter.rollback() leaves nothing of a checkpoint", async ()
     else writer.rollback();
     catalog.refresh();
     assertEquals(catalog.checkpoint(), isLast ? 5 : 0);
-    assertEquals(catalog.identity("k") !== undefined, isLast);
-    assertEquals([...catalog.identityKeys()].length, isLast ? 151 : 0);
+    assertEquals(storedIdentity(catalog, p("k")) !== undefined, isLast);
+    assertEquals(storedDigests(catalog).length, isLast ? 151 : 0);
     assertEquals(
       catalog.reply("r"),
       isLast ? { status: 200, contentType: "t", body: "b", at: now } : undefined,
@@ -89,53 +100,65 @@ Deno.test("Catalog.identity() finds identities of every day, and survives a day 
   const { writer, catalog } = rooms;
   for (let i = 0; i < 4; i++) {
     writer.begin(now + i * day);
-    writer.addIdentity(`k${i}`, { deviceId: `d${i}`, sessionId: "" });
+    addIdentity(writer, `k${i}`, { deviceId: `d${i}`, sessionId: "" });
     writer.commit({ checkpoint: i + 1, flushId: `${i}` });
   }
   catalog.refresh();
-  assertEquals([0, 1, 2, 3].map((i) => catalog.identity(`k${i}`)?.deviceId), ["d0", "d1", "d2", "d3"]);
+  assertEquals([0, 1, 2, 3].map((i) => storedIdentity(catalog, p(`k${i}`))?.deviceId), [
+    "d0",
+    "d1",
+    "d2",
+    "d3",
+  ]);
   writer.begin(now);
   assertEquals(writer.forgetIdentities("2026-11-22"), 2);
   writer.commitAsIs();
   // No refresh: this is what the main thread meets when the worker is quicker.
-  assertEquals([0, 1, 2, 3].map((i) => catalog.identity(`k${i}`)?.deviceId), [
+  assertEquals([0, 1, 2, 3].map((i) => storedIdentity(catalog, p(`k${i}`))?.deviceId), [
     undefined,
     undefined,
     "d2",
     "d3",
   ]);
-  assertEquals([...catalog.identityKeys()], ["k3", "k2"]);
+  assertEquals(storedDigests(catalog), hexesOf(catalog, [p("k3"), p("k2")]));
 });
 
-Deno.test("Catalog.identityKeys() may be paused while the worker writes and drops", async () => {
+Deno.test("Catalog.identityDigests() may be paused while the worker writes and drops", async () => {
   await using rooms = await openBoth();
   const { writer, catalog } = rooms;
   for (let i = 0; i < 2; i++) {
     writer.begin(now + i * day);
-    for (let k = 0; k < 5000; k++) writer.addIdentity(`${i}/${k}`, { deviceId: "", sessionId: "" });
+    for (let k = 0; k < 5000; k++) addIdentity(writer, `${i}/${k}`, { deviceId: "", sessionId: "" });
     writer.commit({ checkpoint: i + 1, flushId: `${i}` });
   }
-  const keys = catalog.identityKeys();
+  const chunks = catalog.identityDigests();
   const seen = new Set<string>();
-  for (let i = 0; i < 10; i++) seen.add(keys.next().value!);
+  const see = (words: Int32Array): void => {
+    for (let at = 0; at < words.length; at += 4) seen.add(hexOf(words, at));
+  };
+  for (let i = 0; i < 10; i++) see(chunks.next().value!);
   writer.begin(now);
   assertEquals(writer.forgetIdentities("2026-11-21"), 1);
   writer.commitAsIs();
-  for (const key of keys) seen.add(key);
-  assertEquals([...seen].filter((key) => key.startsWith("1/")).length, 5000);
-  assertEquals([...seen].filter((key) => key.startsWith("0/")).length, 0);
+  for (const words of chunks) see(words);
+  const wanted = Array.from({ length: 5000 }, (_, k) => p(`1/${k}`));
+  assertEquals([...seen].sort(), hexesOf(catalog, wanted).sort());
 });
 
-Deno.test("Catalog.identity() tells keys apart whose CRC-32 is the same", async () => {
+Deno.test("Catalog.identity() tells digests apart that differ in one bit of one word", async () => {
   await using rooms = await openBoth();
   const { writer, catalog } = rooms;
-  // A well-known pair: both have the CRC-32 4ddb0c25.
+  const memoOf = (i: number): IdentityMemo => ({ deviceId: `d${i}`, sessionId: "" });
+  const digests = Array.from({ length: 129 }, (_, bit) => {
+    const digest = digestOf(catalog, p("k"));
+    if (bit < 128) digest[bit >> 5] ^= 1 << (bit & 31);
+    return digest;
+  });
   writer.begin(now);
-  writer.addIdentity("plumless", { deviceId: "1", sessionId: "" });
+  digests.slice(1).forEach((digest, i) => writer.addIdentity(digest, 0, memoOf(i + 1)));
   writer.commit({ checkpoint: 1, flushId: "f" });
   catalog.refresh();
-  assertEquals(catalog.identity("plumless")?.deviceId, "1");
-  assertEquals(catalog.identity("buckeroo"), undefined);
+  digests.forEach((digest, i) => assertEquals(catalog.identity(digest, 0), i === 0 ? undefined : memoOf(i)));
 });
 
 Deno.test("Catalog.isReplayed() knows the rows of a rebuild until the next checkpoint", async () => {
@@ -181,28 +204,30 @@ Deno.test("openForWriting() refuses what is no catalog, and says which", async (
   assertEquals(reasonOf(`${dir.path}/no/folder`), "unreadable");
 });
 
-Deno.test("identities that share a CRC-32, a chunk or a day are told apart, and a day is forgotten as a whole", async () => {
+Deno.test("identities that share a chunk or a day are told apart, and a day is forgotten as a whole", async () => {
   await using rooms = await openBoth();
   const { writer, catalog } = rooms;
   const days = [Date.UTC(2026, 10, 19), Date.UTC(2026, 10, 20)];
-  // "plumless" and "buckeroo" have one CRC-32.
-  const keys = ["plumless", "buckeroo", ...Array.from({ length: 1_000 }, (_, i) => `key ${i}`)];
+  const keys = ["even", "odd", ...Array.from({ length: 1_000 }, (_, i) => `key ${i}`)];
   for (const [day, now] of days.entries()) {
     writer.begin(now);
     for (const key of keys.filter((_, i) => i % 2 === day)) {
-      writer.addIdentity(key, { deviceId: `d ${key}`, sessionId: `s ${day}` });
+      addIdentity(writer, key, { deviceId: `d ${key}`, sessionId: `s ${day}` });
     }
     writer.commit({ checkpoint: day + 2, flushId: String(day) });
   }
   catalog.refresh();
   for (const [i, key] of keys.entries()) {
-    assertEquals(catalog.identity(key), { deviceId: `d ${key}`, sessionId: `s ${i % 2}` });
+    assertEquals(storedIdentity(catalog, p(key)), { deviceId: `d ${key}`, sessionId: `s ${i % 2}` });
   }
-  assertEquals(catalog.identity("key 1000"), undefined);
-  assertEquals([...catalog.identityKeys()].sort(), keys.toSorted());
+  assertEquals(storedIdentity(catalog, p("key 1000")), undefined);
+  assertEquals(storedDigests(catalog).sort(), hexesOf(catalog, keys.map(p)).sort());
   writer.begin(days[1]);
   assertEquals(writer.forgetIdentities("2026-11-20"), 1);
   writer.commitAsIs();
   catalog.refresh();
-  assertEquals([catalog.identity("plumless"), catalog.identity("buckeroo")?.sessionId], [undefined, "s 1"]);
+  assertEquals([storedIdentity(catalog, p("even")), storedIdentity(catalog, p("odd"))?.sessionId], [
+    undefined,
+    "s 1",
+  ]);
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { storedDigests, storedIdentity } from "../support/digests.ts";
 import { Catalog } from "../../src/catalog/catalog.ts";
 import { catalogPath } from "../../src/flush/layout.ts";
 import { filesBelow, readRows } from "../support/parts.ts";
@@ -42,10 +43,10 @@ async function assertExactlyOnce(dataDir: string, house: House): Promise<void> {
   assertEquals(await textOf(x!.events()), '["X",2]');
   for (const file of await filesBelow(dataDir, "")) assert(!file.endsWith(".tmp"), file);
 
-  const keys = [...house.prepared.catalog.identityKeys()];
+  const keys = storedDigests(house.prepared.catalog);
   assertEquals(new Set(keys).size, keys.length);
   assertEquals(keys.length, 320);
-  assertEquals(house.prepared.catalog.identity("p2:p1insert 1-7-1")?.deviceId, "device 1-7-1");
+  assertEquals(storedIdentity(house.prepared.catalog, "p2:p1insert 1-7-1")?.deviceId, "device 1-7-1");
 }
 
 /** What every part and the catalog say, for a comparison. */
@@ -54,7 +55,7 @@ async function stateOf(dataDir: string): Promise<unknown> {
   try {
     return {
       rows: await Promise.all(partFolders.map((folder) => readRows(dataDir, folder))),
-      keys: [...catalog.identityKeys()].sort(),
+      keys: storedDigests(catalog).sort(),
       requests: ["R", "X", "C1", "C2"].map((rid) =>
         catalog.requestLines("a", "S", rid).map((line) => ({ ...line, id: 0 }))
       ),

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { storedDigests } from "../support/digests.ts";
 import { WeirError } from "../../src/base/errors.ts";
 import { formatPartName } from "../../src/flush/layout.ts";
 import { FlushError, WorkerLink } from "../../src/flush/worker_link.ts";
 import type { FlushPlan } from "../../src/index/plan.ts";
 import { filesBelow, readRows } from "../support/parts.ts";
 import { smallDisk, tempDir } from "../support/temp.ts";
-import { addBatch, addEvent, addMeta, type House, openHouse, start } from "./house.ts";
+import { addBatch, addEvent, addMeta, addReply, type House, openHouse, start } from "./house.ts";
 
 /** What a worker that is started meanwhile finds in the environment. */
 async function withFaults<T>(faults: string, run: () => Promise<T>): Promise<T> {
@@ -81,6 +82,7 @@ Deno.test("a worker that dies is followed by another, which removes what it left
   const link = new WorkerLink({ dataDir: dir.path, compression: "none" });
   const at = { now: start, flushId: "f" };
   const plan: FlushPlan = {
+    identities: [],
     sessions: [],
     ...{ checkpoint: 2, rows: [], replies: new Float64Array(0), more: false },
     requests: { names: [], numbers: new Float64Array(0) },
@@ -118,22 +120,21 @@ Deno.test("a flush that finds the disk full says so, and goes on when there is r
   await Deno.remove(`${disk.path}/filler`);
   await house.flusher.flush("due");
   assertEquals([(await readRows(disk.path, "events")).length, house.flusher.health.state], [20, "ok"]);
-  assertEquals([...house.prepared.catalog.identityKeys()].length, 20);
+  assertEquals(storedDigests(house.prepared.catalog).length, 20);
 });
 
 Deno.test("a catalog that finds the disk full says so as well", async () => {
   await using disk = await smallDisk(8 * 1024 * 1024);
   if (disk === undefined) return;
   await using house = await openHouse(disk.path);
-  // Small rows with large identities: the parts fit, what the catalog needs does not.
+  // Small rows with large replies: the parts fit, what the catalog needs does not.
   for (let i = 0; i < 10; i++) {
     await house.append((unit) => {
-      for (let k = 0; k < 20; k++) {
-        addEvent(unit, { id: `${i}-${k}`, insertId: `${i}-${k}`.padEnd(9_000, "x") }, k);
-      }
+      for (let k = 0; k < 20; k++) addEvent(unit, { id: `${i}-${k}`, insertId: `${i}-${k}` }, k);
+      for (let k = 0; k < 10; k++) addReply(unit, `${i}-${k}`.padEnd(9_000, "x"));
     });
   }
-  await Deno.writeFile(`${disk.path}/filler`, new Uint8Array(3.6 * 1024 * 1024));
+  await Deno.writeFile(`${disk.path}/filler`, new Uint8Array(4.5 * 1024 * 1024));
   const error = await assertRejects(() => house.flusher.flush("due"), WeirError);
   assertEquals(error.code, "storage_full");
   assertEquals(await filesBelow(disk.path, "events"), []);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { storedDigests, storedIdentity } from "../support/digests.ts";
 import { readParts, readRows } from "../support/parts.ts";
 import { tempDir } from "../support/temp.ts";
 import { addBatch, addEvent, addMeta, addReply, HandClock, openHouse, start, textOf } from "./house.ts";
@@ -34,9 +35,9 @@ Deno.test("Flusher remembers identities and replies of what it wrote", async () 
   });
   await house.flusher.flush("due");
   const { catalog } = house.prepared;
-  assertEquals([...catalog.identityKeys()].length, 250);
-  assertEquals(catalog.identity(`p1:pi"7`), { deviceId: "device 7", sessionId: 'session "7"' });
-  assertEquals(catalog.identity("p1:pnot this"), undefined);
+  assertEquals(storedDigests(catalog).length, 250);
+  assertEquals(storedIdentity(catalog, `p1:pi"7`), { deviceId: "device 7", sessionId: 'session "7"' });
+  assertEquals(storedIdentity(catalog, "p1:pnot this"), undefined);
   assertEquals(catalog.reply("scope\nkey")?.body, '{"for":"scope\nkey"}');
   const { repeats } = await house.append((unit) => addEvent(unit, { id: "x", insertId: `i"7` }));
   assertEquals(repeats, 1);

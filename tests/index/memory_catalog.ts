@@ -4,11 +4,15 @@
  */
 
 import { identityKey, type IdentityMemo, type KeptReply } from "../../src/base/record.ts";
+import { digestOf, hexOf } from "../support/digests.ts";
 import type { CatalogReader } from "../../src/index/catalog_reader.ts";
+import { forEachPlaced } from "../../src/index/identity_page.ts";
 import { unpackRequests } from "../../src/index/packed_requests.ts";
 import type { FlushPlan, RequestPlan } from "../../src/index/plan.ts";
 import type { JournalPosition } from "../../src/journal/segment.ts";
 import type { MemoryJournal } from "./memory_journal.ts";
+
+const secret = Uint8Array.from({ length: 16 }, (_, i) => i);
 
 interface FlushedRequest {
   readonly batches: Map<number, number>;
@@ -17,6 +21,7 @@ interface FlushedRequest {
 
 /** See the module. Counts the look-ups. */
 export class MemoryCatalog implements CatalogReader {
+  /** By their digests. */
   readonly identities = new Map<string, IdentityMemo>();
   readonly replies = new Map<string, KeptReply>();
   readonly requests = new Map<string, FlushedRequest>();
@@ -26,13 +31,24 @@ export class MemoryCatalog implements CatalogReader {
   identityLookups = 0;
   requestLookups = 0;
 
-  identity(key: string): IdentityMemo | undefined {
-    this.identityLookups++;
-    return this.identities.get(key);
+  identitySecret(): Uint8Array {
+    return secret;
   }
 
-  identityKeys(): Iterable<string> {
-    return this.identities.keys();
+  identity(digests: Int32Array, at: number): IdentityMemo | undefined {
+    this.identityLookups++;
+    return this.identities.get(hexOf(digests, at));
+  }
+
+  *identityDigests(): Generator<Int32Array> {
+    for (const hex of this.identities.keys()) {
+      yield Int32Array.from(hex.match(/.{8}/g)!, (word) => Number.parseInt(word, 16));
+    }
+  }
+
+  /** Makes it know an identity. */
+  remember(key: string, memo: IdentityMemo): void {
+    this.identities.set(hexOf(digestOf(this, key)), memo);
   }
 
   reply(key: string): KeptReply | undefined {
@@ -57,6 +73,12 @@ export class MemoryCatalog implements CatalogReader {
   }
 
   commit(plan: FlushPlan, journal: MemoryJournal): void {
+    for (const page of plan.identities) {
+      forEachPlaced(page, (at, memo) => {
+        const hex = hexOf(page.numbers, at);
+        if (!this.identities.has(hex)) this.identities.set(hex, memo);
+      });
+    }
     for (const { extents } of plan.rows) {
       for (const line of journal.lines(extents)) this.#addRow(line);
     }
@@ -72,8 +94,9 @@ export class MemoryCatalog implements CatalogReader {
     this.written.push(line.id as string);
     if (line.insert_id === undefined) return;
     const key = identityKey("project", line.project_id as string, line.insert_id as string);
-    if (this.identities.has(key)) return;
-    this.identities.set(key, { deviceId: line.device_id as string, sessionId: line.session_id as string });
+    const memo = this.identities.get(hexOf(digestOf(this, key)));
+    if (memo === undefined) throw new Error("A plan holds a row and not its identity");
+    if (memo.deviceId !== line.device_id) throw new Error("An identity has the memo of another row");
   }
 
   #addRequest(request: RequestPlan, journal: MemoryJournal): void {

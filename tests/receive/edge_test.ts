@@ -130,18 +130,6 @@ Deno.test("keepReply() keeps what repeatResponse() answers", async () => {
   assertEquals(repeated.headers.get("idempotent-replayed"), "true");
 });
 
-Deno.test("toResponse() gives each reply headers of its own", async () => {
-  for (const status of [200, 202, 422]) {
-    const first = toResponse({ status, body: "{}" });
-    first.headers.set("access-control-allow-origin", "*");
-    const second = toResponse({ status, body: "[]" });
-    assertEquals([second.status, await second.text()], [status, "[]"]);
-    assertEquals([...second.headers], [["content-type", "application/json; charset=utf-8"]]);
-  }
-  const typed = toResponse({ status: 200, body: "", contentType: "text/plain", headers: { a: "b" } });
-  assertEquals([...typed.headers], [["a", "b"], ["content-type", "text/plain"]]);
-});
-
 Deno.test("firstHold() makes room for the buffers of what is announced, but for a stream for two windows", () => {
   const { limits } = defaultConfig();
   const shape = { rowsKey: "events", single: false, ndjson: true, maxBytes: 1_000_000, maxRows: 10 };

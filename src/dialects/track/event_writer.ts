@@ -5,7 +5,7 @@
  */
 
 import type { IdSource } from "../../base/ids.ts";
-import { dayOf, type Identity, identityKey, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
+import { dayOf, identityOwner, type RowPlace, rowPlace, type Unit } from "../../base/record.ts";
 import { carryReferrer } from "./carried_referrer.ts";
 import { type Device, eventKernel, kernelConstants as c } from "./event_kernel.ts";
 import { eventNameProblem } from "./event_name.ts";
@@ -81,6 +81,8 @@ export class EventWriter {
   /** Undefined where the kernel cannot serve this sender. */
   readonly #kernel = eventKernel;
   readonly #head: Uint8Array;
+  /** Of the rows' identities. */
+  readonly #owner: string;
   readonly #columns: Uint8Array;
   readonly #number: number;
   #arrivedAt = NaN;
@@ -98,6 +100,7 @@ export class EventWriter {
     this.#options = options;
     const project = JSON.stringify(options.sender.project);
     this.#head = encoder.encode(`{"kind":"event","project_id":${project},"created_at":"`);
+    this.#owner = identityOwner("project", options.sender.project);
     this.#columns = encoder.encode(options.sender.columns + ',"properties":');
     if (this.#head.length + this.#columns.length > maxColumnBytes) this.#kernel = undefined;
     this.#number = this.#kernel?.nextSender() ?? 0;
@@ -258,8 +261,13 @@ export class EventWriter {
       const time = floats[(c.times >> 3) + i];
       const slot = ints[(c.slots >> 2) + i];
       device = devices[slot];
-      const identity = ints[(c.insertIds >> 2) + i] === 0 ? undefined : this.#identityAt(i, row + i, device);
-      unit.closeAt(base + ints[ends + i], this.#placeOf(time), identity);
+      unit.closeAt(base + ints[ends + i], this.#placeOf(time));
+      const insertId = ints[(c.insertIds >> 2) + i];
+      if (insertId > 0) {
+        const at = insertId - (i > 0 ? ints[ends + i - 1] : 0);
+        const length = ints[(c.insertIdEnds >> 2) + i] - insertId;
+        unit.identify({ owner: this.#owner, row: row + i, memo: device.where, at, length });
+      }
       if (device.run !== kernel.run) {
         device.run = kernel.run;
         this.#used.push(slot);
@@ -274,13 +282,6 @@ export class EventWriter {
       if (device.isLive && time > session.seenT) session.seenT = time;
     }
     this.last = device.where;
-  }
-
-  #identityAt(i: number, row: number, device: Device): Identity {
-    const { ints } = this.#kernel!;
-    const start = c.output + ints[(c.insertIds >> 2) + i];
-    const insertId = this.#kernel!.decode(start, c.output + ints[(c.insertIdEnds >> 2) + i]);
-    return { key: identityKey("project", this.#options.sender.project, insertId), row, memo: device.where };
   }
 
   #placeOf(time: number): RowPlace {

@@ -79,16 +79,15 @@ export class WaitingRows {
    * @throws WeirError `claims_unavailable`
    */
   async settle(into: Taken): Promise<void> {
-    const { identities } = into.unit;
     const asked = new Map<string, Identity>();
     if (!this.isEmpty) {
-      for (const identity of [...identities, ...this.#identities]) {
+      for (const identity of [...into.unit.identities, ...this.#identities]) {
         if (identity !== undefined) asked.set(identity.key, identity);
       }
       await this.#ask(into, [...asked.values()]);
     }
     const unasked: Identity[] = [];
-    for (const identity of identities) {
+    for (const identity of into.unit.identities) {
       if (identity === undefined) continue;
       const standIn = asked.get(identity.key);
       if (standIn === undefined) unasked.push(identity);
