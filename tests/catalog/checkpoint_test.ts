@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { Catalog, rowDigest } from "../../src/catalog/catalog.ts";
 import { CheckpointWriter, type ListedPart } from "../../src/catalog/checkpoint.ts";
-import { CatalogError } from "../../src/catalog/schema.ts";
+import { CatalogError, checkWhole } from "../../src/catalog/schema.ts";
 import { identityKey, type IdentityMemo } from "../../src/base/identity.ts";
 import { digestOf, hexesOf, hexOf, storedDigests, storedIdentity } from "../support/digests.ts";
 import { tempDir } from "../support/temp.ts";
@@ -230,4 +230,57 @@ Deno.test("identities that share a chunk or a day are told apart, and a day is f
     undefined,
     "s 1",
   ]);
+});
+
+Deno.test("openForWriting() takes identities over that an older version kept as texts", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/catalog.sqlite`;
+  new CheckpointWriter(path).close();
+  const old = new DatabaseSync(path);
+  old.exec("DELETE FROM meta WHERE name = 'identity_secret'; PRAGMA user_version = 5");
+  const keyOf = (day: number, i: number): string => p(`${day}/${i}"é`);
+  for (const day of [20, 21]) {
+    old.exec(`
+      CREATE TABLE identity_chunks_202611${day} (id INTEGER PRIMARY KEY, identities TEXT NOT NULL);
+      CREATE TABLE identity_hashes_202611${day} (
+        hash INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (hash, chunk)
+      ) WITHOUT ROWID;
+    `);
+    const insert = old.prepare(`INSERT INTO identity_chunks_202611${day} (identities) VALUES (?)`);
+    for (let chunk = 0; chunk < 70; chunk++) {
+      const values = Array.from({ length: 5 }, (_, i) => [keyOf(day, chunk * 5 + i), `d${i}`, `s${day}`]);
+      insert.run(JSON.stringify(values.flat()));
+    }
+  }
+  old.close();
+  const writer = new CheckpointWriter(path);
+  const catalog = new Catalog(path);
+  try {
+    assertEquals(storedDigests(catalog).length, 700);
+    for (const [day, i] of [[20, 0], [20, 349], [21, 0], [21, 349], [21, 123]]) {
+      const memo = { deviceId: `d${i % 5}`, sessionId: `s${day}` };
+      assertEquals(storedIdentity(catalog, keyOf(day, i)), memo);
+    }
+    assertEquals(storedIdentity(catalog, keyOf(20, 350)), undefined);
+    writer.begin(now);
+    assertEquals(writer.forgetIdentities("2026-11-22"), 2);
+    writer.commitAsIs();
+    catalog.refresh();
+    assertEquals(storedDigests(catalog), []);
+  } finally {
+    catalog.close();
+    writer.close();
+  }
+});
+
+Deno.test("checkWhole() refuses a catalog that lost the key of its identities", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/catalog.sqlite`;
+  new CheckpointWriter(path).close();
+  checkWhole(path);
+  const database = new DatabaseSync(path);
+  database.exec("DELETE FROM meta WHERE name = 'identity_secret'");
+  database.close();
+  const error = assertThrows(() => checkWhole(path), CatalogError);
+  assertEquals(error.reason, "unreadable");
 });
