@@ -7,19 +7,20 @@ import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import { faultPoint } from "../base/faults.ts";
 import type { Log } from "../base/log.ts";
-import { isDiskFull } from "./files.ts";
 import { type Frame, FrameQueue, type QueuedFrame } from "./frame_queue.ts";
+import { LargeWrite } from "./large_write.ts";
 import { JournalHealth } from "./journal_health.ts";
 import { frameRefusal, largeFrameBytes, sealFrame, sealFrameInPieces } from "./segment.ts";
 import { Rotations } from "./rotations.ts";
 import { SegmentSet, type SegmentSetOptions } from "./segment_set.ts";
 import { CopyBuffer, type SegmentWriter, storageError } from "./segment_writer.ts";
+import { canPass, type StepFailure, stepFaults, writeStep } from "./write_step.ts";
 
 export type { Frame } from "./frame_queue.ts";
 export type { JournalPosition } from "./segment.ts";
 
 /** Bytes of a large frame that are written and synced at once. */
-const largePieceBytes = 1024 * 1024;
+const largePieceBytes = 512 * 1024;
 
 /** How {@link Journal.open} begins. With durability `fsync` a frame is stored when it is on the disk. */
 export interface JournalOptions extends SegmentSetOptions {
@@ -29,35 +30,17 @@ export interface JournalOptions extends SegmentSetOptions {
   readonly log: Log;
   /** @default largeFrameBytes of segment.ts; the journal is read back with the same */
   readonly largeFrameBytes?: number;
-  /** Bytes of a large frame that are written and synced at once. @default 1 MiB */
+  /** Bytes of a large frame that are written and synced at once. @default 512 KiB */
   readonly pieceBytes?: number;
 }
-
-/** A large frame under way, in a segment that holds nothing else. */
-interface LargeWrite {
-  readonly bytes: Uint8Array;
-  readonly segment: SegmentWriter;
-  written: number;
-}
-
-/** What is written by one write and sync. */
-interface Step {
-  readonly frames: readonly Uint8Array[];
-  readonly segment: SegmentWriter;
-  readonly faults: (typeof stepFaults)[keyof typeof stepFaults];
-}
-
-const stepFaults = {
-  group: { write: "journal.write", written: "journal.written", fsync: "journal.fsync" },
-  piece: { write: "journal.piece", written: "journal.piece_written", fsync: "journal.piece_fsync" },
-} as const;
 
 /**
  * Stores frames: small ones in the order in which they are appended, and a large one behind all that were appended
  * before it. Small ones that are appended while a large one is on its way may be stored before it, see
  * docs/adr/0019-large-frames-have-a-segment-of-their-own.md. Places are given in ascending order.
  *
- * - `#run` alone writes: in turn a group of small frames, which lies in one segment, and a piece of the large frame.
+ * - `#run` alone writes, except that the pieces of a large frame are written beside it, all but the last one.
+ * - A group of small frames lies in one segment.
  * - The next segment is made while the current one still takes frames; nobody waits for it.
  * - What breaks beside `#run` is noted in `#broken`, and `#run` fails the journal when nothing is being written.
  */
@@ -233,7 +216,7 @@ export class Journal {
       const frames = this.#queue.takeGroup();
       if (frames.length > 0) await this.#storeGroup(frames);
       const large = this.#largeDue();
-      if (large) await this.#storePiece(large);
+      if (large) await this.#storeLarge(large, this.#queue.large!);
       else if (frames.length === 0) break;
     }
     this.#running = undefined;
@@ -241,78 +224,54 @@ export class Journal {
 
   async #storeGroup(frames: readonly Uint8Array[]): Promise<void> {
     const segment = this.#segments.current;
-    if (!await this.#write({ frames, segment, faults: stepFaults.group })) return;
+    const step = { frames, segment, faults: stepFaults.group };
+    const failure = await writeStep(step, this.#copyBuffer, this.#options);
+    if (failure) return await this.#giveUp(failure);
     const offset = segment.length;
     const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
     this.#commit(segment, { bytes, frames: frames.length });
     this.#queue.placeGroup(segment.number, offset);
   }
 
-  /** The large frame that a piece may be written of, if there is one. */
+  /** The large frame, when its last piece may be written, or it failed. */
   #largeDue(): LargeWrite | undefined {
     const entry = this.#queue.large;
     if (!entry) return undefined;
     this.#large ??= this.#beginLarge(entry);
     const large = this.#large;
-    if (!large) return undefined;
+    if (!large?.isResting) return undefined;
     // It overtakes nothing: what was appended before it has the lower place.
-    const isLastPiece = large.bytes.length - large.written <= this.#pieceBytes;
-    return isLastPiece && this.#queue.oldest < entry.number ? undefined : large;
+    return large.failure === undefined && this.#queue.oldest < entry.number ? undefined : large;
   }
 
   #beginLarge(entry: QueuedFrame): LargeWrite | undefined {
     // A rotation that was asked for before is not held up.
     if (entry.number >= (this.#rotations.last ?? Infinity)) return undefined;
     if (!this.#sealed.has(entry)) return undefined;
-    if (this.#segments.next) {
-      return { bytes: entry.frame.bytes, segment: this.#segments.takeNext(), written: 0 };
+    if (!this.#segments.next) {
+      this.#prepare();
+      return undefined;
     }
-    this.#prepare();
-    return undefined;
+    const large = new LargeWrite({
+      ...this.#options,
+      bytes: entry.frame.bytes,
+      segment: this.#segments.takeNext(),
+      pieceBytes: this.#pieceBytes,
+      copyBuffer: this.#copyBuffer,
+    });
+    large.start(() => this.#wake());
+    return large;
   }
 
-  async #storePiece(large: LargeWrite): Promise<void> {
-    const { bytes, segment, written } = large;
-    const piece = bytes.subarray(written, written + this.#pieceBytes);
-    if (!await this.#write({ frames: [piece], segment, faults: stepFaults.piece })) return;
-    large.written += piece.length;
-    if (large.written < bytes.length) return;
-    try {
-      faultPoint("journal.piece_stored");
-    } catch (error) {
-      return await this.#fail("fdatasync", error);
-    }
+  async #storeLarge(large: LargeWrite, { frame: { bytes } }: QueuedFrame): Promise<void> {
+    if (large.failure === undefined) await large.finish();
+    if (large.failure) return await this.#giveUp(large.failure);
     this.#large = undefined;
+    const { segment } = large;
     const offset = segment.length;
     this.#turnTo(segment);
     this.#commit(segment, { bytes: bytes.length, frames: 1 });
     this.#queue.placeLarge(segment.number, offset);
-  }
-
-  /** Writes and syncs; false when that went wrong and the frames are released. */
-  async #write({ frames, segment, faults }: Step): Promise<boolean> {
-    const { clock, durability, metrics } = this.#options;
-    const began = clock.monotonic();
-    try {
-      faultPoint(faults.write);
-      await segment.write(frames, this.#copyBuffer);
-      faultPoint(faults.written);
-    } catch (error) {
-      await (isDiskFull(error) ? this.#giveBack(error) : this.#fail("write", error));
-      return false;
-    }
-    if (durability === "fsync") {
-      try {
-        faultPoint(faults.fsync);
-        await segment.syncData();
-      } catch (error) {
-        await this.#fail("fdatasync", error);
-        return false;
-      }
-      metrics.counter("weir_journal_syncs_total").inc();
-    }
-    metrics.histogram("weir_journal_sync_seconds").observe((clock.monotonic() - began) / 1000);
-    return true;
   }
 
   #commit(segment: SegmentWriter, { bytes, frames }: { bytes: number; frames: number }): void {
@@ -322,6 +281,12 @@ export class Journal {
     this.#health.noteRoom(this.currentSegment);
     segment.commit(bytes);
     this.#bytesSinceRotate += bytes;
+  }
+
+  async #giveUp(failure: StepFailure): Promise<void> {
+    const beside = await this.#large?.stop();
+    const final = [failure, beside].find((each) => each !== undefined && !canPass(each));
+    await (final ? this.#fail(final.step, final.error) : this.#giveBack(failure.error));
   }
 
   /** The disk is full: what was written is cut off, and everything enqueued is given back. */
@@ -347,6 +312,7 @@ export class Journal {
   /** Cuts off what was written and not stored; with `sync`, so that it cannot come back. */
   async #rollback(sync: boolean): Promise<void> {
     const large = this.#large;
+    await large?.stop();
     this.#large = undefined;
     try {
       if (this.#queue.hasGroup) await this.#segments.current.rollback(sync);
