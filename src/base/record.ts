@@ -196,10 +196,11 @@ export class Unit {
    * Closes the next of several records that were written at once, each with its line break.
    * @param end Where it ends; nothing else may be done with the unit until all that was written is closed.
    */
-  closeAt(end: number, place: Place): void {
+  closeAt(end: number, place: Place, identity?: Identity): void {
     this.starts.push(this.#open);
     this.places.push(place);
     this.#open = end;
+    if (identity !== undefined) this.#identify().add(this.starts.length - 1, identity);
   }
 
   /** The record closed last has this identity, whose id stands in it: cheaper than handing an {@link Identity} over. */
