@@ -149,9 +149,14 @@ async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Re
 const streamReply = { status: 202, contentType: "application/x-ndjson" } as const;
 
 /** An NDJSON body: every window stored by itself, its verdict sent as soon as it is safe. */
-function takeStream(passage: Passage, { lease, limits, body }: Reader, held: Held): Response {
+async function takeStream(
+  passage: Passage,
+  { lease, limits, body }: Reader,
+  held: Held,
+): Promise<Response> {
   const { session, house, meter, key } = passage;
   const rows = new NdjsonRows({ limits: { ...limits, maxRows: Infinity, maxBodyBytes: Infinity } });
+  await verdicts.due(() => rows.bytes);
   const verdicts = new VerdictStream();
   let onTheirWay = 0;
   const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
@@ -180,6 +185,7 @@ function takeStream(passage: Passage, { lease, limits, body }: Reader, held: Hel
   run()
     .then(() => verdicts.finish(), (error) => verdicts.finish({ error }))
     .finally(() => held[Symbol.dispose]());
+  await verdicts.due(() => rows.bytes);
   const { status, contentType } = streamReply;
   return new Response(verdicts.body, { status, headers: { "content-type": contentType } });
 }

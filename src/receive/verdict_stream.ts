@@ -11,8 +11,12 @@ import type { Outcomes, Rejection } from "../base/outcome.ts";
 const maxPendingBytes = 4 * 1024 * 1024;
 /** Each piece of a reply costs the runtime memory and time, so lines that come together go together. */
 const sendEveryMs = 5;
+/** The reply begins after this time at the latest: who is cut off knows how far it got, but for this last while. */
+const beginWithinMs = 1_000;
+/** A client that sends nothing for so long may be waiting for a verdict. */
+const silenceMs = 10;
 /** Characters of lines that wait for the client; past it further windows share one line. */
-const maxTextLength = 64 * 1024;
+const maxTextLength = 256 * 1024;
 /** Refused rows that a line names one by one; more are counted in `rejected_more`. */
 const maxNamed = 1_000;
 
@@ -44,6 +48,7 @@ export class VerdictStream {
   #pendingBytes = 0;
   #room: (() => void) | undefined;
   #failure: unknown;
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor() {
     this.body = new ReadableStream<Uint8Array>({
@@ -100,6 +105,25 @@ export class VerdictStream {
   }
 
   /**
+   * Resolves when the reply should begin: once the client pauses and is owed a verdict, after a second, or at the end.
+   * Not at once, because from its first byte on the runtime reads the body faster than it is asked for (ADR 6).
+   * @param received Bytes of the body that came so far.
+   */
+  async due(received: () => number): Promise<void> {
+    const paused = Promise.withResolvers<void>();
+    const latest = performance.now() + beginWithinMs;
+    let before = -1;
+    const timer = setInterval(() => {
+      const now = received();
+      const isOwed = this.#through >= 0 && this.#pendingBytes === 0;
+      if ((isOwed && now === before) || performance.now() >= latest) paused.resolve();
+      before = now;
+    }, silenceMs);
+    await Promise.race([this.#ended.promise, paused.promise]);
+    clearInterval(timer);
+  }
+
+  /**
    * Waits until all windows are safe.
    * @returns the last line of a stream that went well, with its line break
    * @throws whatever made a window fail
@@ -117,6 +141,7 @@ export class VerdictStream {
    */
   async finish(end: { error?: unknown } = {}): Promise<string> {
     const failure = await this.#tail.then(() => end.error, (error) => error);
+    this.#ended.resolve();
     this.#send(true);
     const last = failure === undefined
       ? await this.summary()

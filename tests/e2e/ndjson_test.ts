@@ -210,6 +210,20 @@ Deno.test("Verdicts come while the body still arrives", async () => {
   assertEquals(lines.at(-1), { done: true, through: 149, accepted: 150, rejected: 0, duplicates: 0 });
 });
 
+Deno.test("A client that never pauses hears of its rows while it sends", async () => {
+  await using daemon = await startDaemon();
+  using stream = await OpenStream.begin(daemon);
+  let isTold = false;
+  const first = stream.readUntil(({ through }) => through >= 0).finally(() => isTold = true);
+  let sent = 0;
+  // Ends by itself after far more than a second's worth of rows.
+  for (; !isTold && sent < 5_000_000; sent += 500) await stream.send(named("steady", 500, sent));
+  assert((await first)[0].through < sent);
+  await stream.end();
+  const lines = await stream.readUntil(({ done }) => done === true);
+  assertEquals(lines.at(-1), { done: true, through: sent - 1, accepted: sent, rejected: 0, duplicates: 0 });
+});
+
 Deno.test("A client that lost its connection goes on behind the last line it read, and no row is lost or doubled", async (t) => {
   await using daemon = await startDaemon();
   const interruptions = {

@@ -81,7 +81,7 @@ Deno.test("VerdictStream tells a window only once it is stored, and those before
 
 Deno.test("VerdictStream gives a client that does not read fewer, larger lines, and never stops for it", async () => {
   const stream = new VerdictStream();
-  const windows = 5_000;
+  const windows = 20_000;
   for (let i = 0; i < windows; i++) {
     await stream.add(i * 50 + 49, outcomesOf(49, [i * 50], 1), { stored: Promise.resolve(), bytes: 1_000 });
   }
@@ -248,4 +248,33 @@ Deno.test("a reply that is read while it grows ends with the stream", async () =
   await stream.finish();
   assertEquals((await second).done, false);
   assertEquals((await reader.read()).done, true);
+});
+
+Deno.test("VerdictStream is due when the client pauses and all that came is told, not before", async () => {
+  const stream = new VerdictStream();
+  let [received, looks] = [0, 0];
+  let isTold = false;
+  const due = stream.due(() => {
+    looks++;
+    // Bytes come until the fifth look; the window is stored at the tenth.
+    if (looks <= 5) received += 1_000;
+    if (looks === 10) {
+      isTold = true;
+      stored.resolve();
+    }
+    return received;
+  });
+  const stored = Promise.withResolvers<void>();
+  await stream.add(49, outcomesOf(50), { stored: stored.promise, bytes: 1_000 });
+  await due;
+  assert(isTold);
+  await stream.finish();
+});
+
+Deno.test("VerdictStream is due at the end, also of a body that came in one go", async () => {
+  const stream = new VerdictStream();
+  let received = 0;
+  const due = stream.due(() => received += 1_000);
+  await stream.finish();
+  await due;
 });
