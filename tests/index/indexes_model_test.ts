@@ -156,12 +156,14 @@ class Pair {
       const { project, days, insertId, records } = choice;
       const identity = insertId === undefined ? undefined : identityOf(insertId, { project, row: t });
       const isRepeat = identity !== undefined && this.rows.knows(identity.key);
+      const isWritten = records === 1 && t % 2 === 0;
       for (let i = 0; i < records; i++) {
         const id = `${t}-${i}`;
-        addRow(unit, { kind: i > 0 ? "bot" : "event", project, id, at: day + days * 864e5, identity });
+        const kind = i > 0 ? "bot" : "event";
+        addRow(unit, { kind, project, id, at: day + days * 864e5, identity, isWritten });
         if (!isRepeat) rows.push(this.rows.reserve(id, "row", identity?.key));
       }
-      if (identity && isRepeat) identities.push(identity);
+      if (identity && isRepeat) identities.push(isWritten ? { ...identity, first: identity.memo } : identity);
       return true;
     }
     const spec = { ...choice, t };

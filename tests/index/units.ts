@@ -8,6 +8,7 @@ import {
   dayOf,
   type Identity,
   identityKey,
+  identityOwner,
   type RowKind,
   rowPlace,
   Unit,
@@ -21,6 +22,8 @@ export interface RowSpec {
   readonly id: string;
   readonly at?: number;
   readonly identity?: Identity;
+  /** Is the identity taken from the record, as from rows of the common shape? @default false */
+  readonly isWritten?: boolean;
 }
 
 /** A batch, or with `fields` the metadata, of a request. */
@@ -55,8 +58,17 @@ export function addRow(unit: Unit, spec: RowSpec): void {
     line.device_id = identity.memo.deviceId;
     line.session_id = identity.memo.sessionId;
   }
-  unit.writer.text(JSON.stringify({ ...line, name: "seen é" }));
-  unit.close(rowPlace(kind, project, dayOf(at)), identity);
+  const text = JSON.stringify({ ...line, name: "seen é" });
+  unit.writer.text(text);
+  const place = rowPlace(kind, project, dayOf(at));
+  if (!identity || !spec.isWritten) return unit.close(place, identity);
+  unit.close(place);
+  const before = text.slice(0, text.indexOf('"insert_id":"') + '"insert_id":"'.length);
+  unit.identify({
+    ...{ owner: identityOwner("project", project), row: identity.row, memo: identity.memo },
+    at: new TextEncoder().encode(before).length,
+    length: new TextEncoder().encode(line.insert_id as string).length,
+  });
 }
 
 /** `content` is what tells the bytes of two batches apart. */
