@@ -81,12 +81,15 @@ function measure(firstOfUnit: (i: number) => number | undefined): number[] {
     indexes.reserve(unit);
     if (unit.count > 0) indexes.place(unit, { segment: ++segment, offset: 16 });
     times.push(performance.now() - began);
-    if (i % 100 === 99) indexes.committed(indexes.plan(segment + 1, "all"));
+    if (i % 100 !== 99) continue;
+    held = indexes.stats().identities;
+    indexes.committed(indexes.plan(segment + 1, "all"));
   }
   return times;
 }
 
 let segment = 0;
+let held = indexes.stats().identities;
 const warming = performance.now();
 while (!indexes.warmUp(2_000));
 print(
@@ -103,5 +106,4 @@ for (let turn = 0; turn < 2; turn++) {
       `ones (worst ${Math.max(...fresh).toFixed(1)}), ${median(repeated).toFixed(3)} ms when all are repeats`,
   );
 }
-const { entries, bytes } = indexes.stats().identities;
-print(`${entries} identities in memory take ${(bytes / entries).toFixed(1)} bytes each`);
+print(`${held.entries} identities in memory take ${(held.bytes / held.entries).toFixed(1)} bytes each`);
