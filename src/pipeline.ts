@@ -156,7 +156,6 @@ async function takeStream(
 ): Promise<Response> {
   const { session, house, meter, key } = passage;
   const rows = new NdjsonRows({ limits: { ...limits, maxRows: Infinity, maxBodyBytes: Infinity } });
-  await verdicts.due(() => rows.bytes);
   const verdicts = new VerdictStream();
   let onTheirWay = 0;
   const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
