@@ -6,20 +6,23 @@
 
 import { BoundedQueue, type Held } from "./bounded_queue.ts";
 import { type ClientClock, systemClock } from "./client_clock.ts";
-import type {
-  DropReason,
-  EventBufferEvents,
-  EventBufferOptions,
-  EventBufferStats,
-  FlushVerdict,
-  StopReport,
+import {
+  checkBounds,
+  type DropReason,
+  type EventBufferEvents,
+  type EventBufferOptions,
+  type EventBufferStats,
+  type FlushVerdict,
+  type StopReport,
 } from "./event_buffer_options.ts";
+import { defaultGiveUpAfterMs, GivenUpError, hintsOf, RefusedTime } from "./giving_up.ts";
 import { backoffMs, type RetryPolicy, retryPolicy } from "./retry.ts";
 
 /** A batch at the head, in flight or waiting for its next try. */
 interface Batch<T> {
   readonly id: string;
   readonly held: readonly Held<T>[];
+  readonly refused: RefusedTime;
   attempts: number;
 }
 
@@ -42,6 +45,7 @@ export class EventBuffer<T> {
   readonly #policy: RetryPolicy;
   readonly #clock: ClientClock;
   readonly #maxSize: number;
+  readonly #giveUpAfterMs: number;
   readonly #queue: BoundedQueue<T>;
   readonly #listeners = { flushed: new Set(), error: new Set() } as {
     [K in keyof EventBufferEvents<T>]: Set<EventBufferEvents<T>[K]>;
@@ -63,12 +67,11 @@ export class EventBuffer<T> {
 
   constructor(options: EventBufferOptions<T>) {
     const { maxSize = 50, maxEvents = 10_000, maxBytes = 8 * 1024 * 1024 } = options;
-    for (const [name, value] of Object.entries({ maxSize, maxEvents, maxBytes })) {
-      if (!(value >= 1)) {
-        throw new RangeError(`Cannot buffer: ${name} must be at least 1: current value is ${value}`);
-      }
-    }
+    const { giveUpAfterMs = defaultGiveUpAfterMs } = options;
+    checkBounds({ maxSize, maxEvents, maxBytes }, 1);
+    checkBounds({ giveUpAfterMs }, 0);
     this.#options = options;
+    this.#giveUpAfterMs = giveUpAfterMs;
     const { retries = 20, firstDelayMs = 100, maxDelayMs = 5_000 } = options;
     this.#policy = retryPolicy({ ...options, retries, firstDelayMs, maxDelayMs });
     this.#clock = options.clock ?? systemClock;
@@ -212,7 +215,8 @@ export class EventBuffer<T> {
   #takeBatch(): Batch<T> | undefined {
     const { maxBatchBytes = 1024 * 1024 } = this.#options;
     const held = this.#queue.take(this.#maxSize, maxBatchBytes);
-    return held.length === 0 ? undefined : { id: this.#batchId(), held, attempts: 0 };
+    if (held.length === 0) return undefined;
+    return { id: this.#batchId(), held, refused: new RefusedTime(), attempts: 0 };
   }
 
   /** Never rejects. */
@@ -239,11 +243,13 @@ export class EventBuffer<T> {
   }
 
   #failed(batch: Batch<T>, error: unknown): void {
-    const { isRetryable, retryAfterMs } = hintsOf(error);
+    const hints = hintsOf(error);
     this.#tellError(error, batch);
-    if (isRetryable && batch.attempts <= this.#policy.retries) return this.#retryLater(batch, retryAfterMs);
+    batch.refused.note(this.#clock.monotonic(), hints);
+    if (hints.isRetryable && !this.#isExhausted(batch)) return this.#retryLater(batch, hints.retryAfterMs);
     this.#batch = undefined;
-    this.#giveUp(batch.held, isRetryable ? "exhausted" : "rejected");
+    if (hints.isRetryable) this.#exhaust(batch, { cause: error });
+    else this.#giveUp(batch.held, "rejected");
   }
 
   #answered(batch: Batch<T>, verdict: FlushVerdict, durationMs: number): void {
@@ -262,9 +268,24 @@ export class EventBuffer<T> {
       this.#tell("flushed", events, { id, attempts, durationMs });
     }
     if (again.length === 0) return;
-    if (batch.attempts > this.#policy.retries) return this.#giveUp(again, "exhausted");
+    batch.refused.note(this.#clock.monotonic(), { isNoReply: false });
     // Another id: what a server remembers of the first one would answer for this one as well.
-    this.#retryLater({ id: this.#batchId(), held: again, attempts: batch.attempts }, verdict.retryAfterMs);
+    const rest = { ...batch, id: this.#batchId(), held: again };
+    if (this.#isExhausted(rest)) this.#exhaust(rest);
+    else this.#retryLater(rest, verdict.retryAfterMs);
+  }
+
+  #isExhausted({ attempts, refused }: Batch<T>): boolean {
+    return attempts > this.#policy.retries || refused.ms >= this.#giveUpAfterMs;
+  }
+
+  #exhaust(batch: Batch<T>, options: ErrorOptions = {}): void {
+    const { held, attempts, refused } = batch;
+    this.#tellError(
+      new GivenUpError({ events: held.length, attempts, refusedMs: refused.ms }, options),
+      batch,
+    );
+    this.#giveUp(held, "exhausted");
   }
 
   #retryLater(batch: Batch<T>, retryAfterMs: number | undefined): void {
@@ -365,15 +386,6 @@ function quietly(call: () => unknown): void {
   } catch {
     return;
   }
-}
-
-function hintsOf(error: unknown): { isRetryable: boolean; retryAfterMs: number | undefined } {
-  if (typeof error !== "object" || error === null) return { isRetryable: true, retryAfterMs: undefined };
-  const { isRetryable = true, retryAfterMs } = error as { isRetryable?: unknown; retryAfterMs?: unknown };
-  return {
-    isRetryable: isRetryable !== false,
-    retryAfterMs: typeof retryAfterMs === "number" && retryAfterMs >= 0 ? retryAfterMs : undefined,
-  };
 }
 
 /** Tells the batches of this buffer from those of every other. */

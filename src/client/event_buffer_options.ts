@@ -11,7 +11,8 @@ import type { RetryOptions } from "./retry.ts";
 export interface EventBufferOptions<T> extends RetryOptions {
   /**
    * Takes a batch. A batch whose promise rejects stays at the head and is handed over again, the same events under
-   * the same id; an error with `isRetryable: false` ends that, and one with `retryAfterMs` says when to come again.
+   * the same id; an error with `isRetryable: false` ends that, one with `retryAfterMs` says when to come again, and
+   * one with `isNoReply: true` does not count against `giveUpAfterMs`.
    */
   onFlush: (events: readonly T[], batch: BatchContext) => void | FlushVerdict | Promise<void | FlushVerdict>;
   /** Events in a batch; so many begin a flush at once. @default 50 */
@@ -30,10 +31,16 @@ export interface EventBufferOptions<T> extends RetryOptions {
   sizeOf?: (event: T) => number;
   /** Told of each event that is given up, and why; what it throws is dropped. */
   onDrop?: (event: T, reason: DropReason) => void;
-  /** Told of each failed try; what it throws is dropped. */
+  /** Told of each failed try, and with a `GivenUpError` of each batch given up after its last; what it throws is dropped. */
   onError?: (error: unknown) => void;
   /** Tries of a batch after the first one. @default 20 */
   retries?: number;
+  /**
+   * A batch that is answered with failures for so long is given up, so that it does not hold up for ever what is
+   * queued behind it. Time without any reply does not count. Infinity for never, 0 for the first failure. ms.
+   * @default 300000
+   */
+  giveUpAfterMs?: number;
   /** @default 100 */
   firstDelayMs?: number;
   /** @default 5000 */
@@ -56,7 +63,9 @@ export type DropReason =
   /** The receiver refused it for good. */
   | "rejected"
   /** All tries failed. */
-  | "exhausted";
+  | "exhausted"
+  /** All tries failed; the spool keeps it, and the next start sends it again. */
+  | "spooled";
 
 /** What `onFlush` is told of its batch. */
 export interface BatchContext {
@@ -111,4 +120,15 @@ export interface StopReport<T> {
 export interface EventBufferEvents<T> {
   flushed: (events: readonly T[], batch: { id: string; attempts: number; durationMs: number }) => void;
   error: (error: unknown, batch: { id: string; attempts: number; events: number }) => void;
+}
+
+/**
+ * Bounds must leave room for something.
+ * @throws RangeError when one is less than the least, or is no number
+ */
+export function checkBounds(bounds: Readonly<Record<string, number>>, least: number): void {
+  for (const [name, value] of Object.entries(bounds)) {
+    if (value >= least) continue;
+    throw new RangeError(`Cannot buffer: ${name} must be at least ${least}: current value is ${value}`);
+  }
 }

@@ -82,7 +82,7 @@ export class EventClient {
     this.#queue = new RowQueue<EventRow>({
       maxEvents: defaultMaxEvents,
       maxBytes: defaultMaxBytes,
-      // A device may be away for long: nothing is given up for having failed often.
+      // A device may be away for long: nothing is given up for having failed often, only for being refused for long.
       retries: Infinity,
       maxDelayMs: 60_000,
       ...options,

@@ -15,6 +15,7 @@ export type {
   StopReport,
 } from "./event_buffer_options.ts";
 export type { OverflowPolicy } from "./bounded_queue.ts";
+export { GivenUpError } from "./giving_up.ts";
 export { EventClient } from "./event_client.ts";
 export type { EventClientOptions, EventRow, Group, Identity, TrackOptions } from "./event_client.ts";
 export { TestEventClient } from "./test_event_client.ts";

@@ -15,6 +15,7 @@ export interface QueueOptions<T> extends
     | "maxBytes"
     | "overflow"
     | "retries"
+    | "giveUpAfterMs"
     | "firstDelayMs"
     | "maxDelayMs"
     | "onDrop"

@@ -31,6 +31,8 @@ export class RowQueue<T extends object> {
   readonly #sender: RowSender;
   readonly #spool: Spool<T> | undefined;
   readonly #loaded: Promise<void>;
+  /** How many further rows may be left to the spool alone. */
+  #roomInSpool: number;
 
   constructor(options: RowQueueOptions<T>) {
     const { route, headers = {}, spool, encode = JSON.stringify, clock = systemClock } = options;
@@ -39,6 +41,7 @@ export class RowQueue<T extends object> {
       headers,
       rowsKey: route.rowsKey,
     });
+    this.#roomInSpool = options.maxEvents ?? 10_000;
     this.#spool = spool && new Spool<T>({ storage: spool, clock, onError: options.onError });
     this.#buffer = new EventBuffer<T>({
       ...options,
@@ -85,8 +88,16 @@ export class RowQueue<T extends object> {
   }
 
   #dropped(row: T, reason: DropReason, onDrop: QueueOptions<T>["onDrop"]): void {
+    const isKept = reason === "exhausted" && this.#leaveToSpool(row);
     // What came after the stop was never queued; everything else is done with.
-    this.#spool?.settle(row);
-    onDrop?.(row, reason);
+    if (!isKept) this.#spool?.settle(row);
+    onDrop?.(row, isKept ? "spooled" : reason);
+  }
+
+  /** The spool must not grow without end where a server refuses everything: no more stays there than may be queued. */
+  #leaveToSpool(row: T): boolean {
+    if (this.#roomInSpool === 0 || !this.#spool?.keep(row)) return false;
+    this.#roomInSpool--;
+    return true;
   }
 }

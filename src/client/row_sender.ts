@@ -29,6 +29,8 @@ export class DeliveryError extends Error {
   readonly retryAfterMs: number | undefined;
   /** Of the reply; undefined where there was none. */
   readonly status: number | undefined;
+  /** Was there none? */
+  readonly isNoReply: boolean;
 
   constructor(
     message: string,
@@ -39,10 +41,11 @@ export class DeliveryError extends Error {
     this.isRetryable = of.isRetryable;
     this.retryAfterMs = of.retryAfterMs;
     this.status = of.status;
+    this.isNoReply = of.status === undefined;
   }
 }
 
-/** Credentials may be mended, and a route may come with the next version of the server: such rows are kept. */
+/** Credentials may be mended, and a route may come with the next version of the server: such rows are tried again. */
 const mendable: ReadonlySet<number> = new Set([401, 403, 404, 405]);
 /** The body was too large, or held too many rows. */
 const tooMuch: ReadonlySet<number> = new Set([413]);

@@ -20,6 +20,8 @@ interface Chunk {
   readonly key: string;
   /** Its events that are not settled. */
   left: number;
+  /** It could not be written. */
+  isLost: boolean;
 }
 
 /** How {@link Spool} works. */
@@ -56,7 +58,7 @@ export class Spool<T extends object> {
     await this.#quietly(async () => {
       for (const key of (await storage.keys()).sort()) {
         const found = parseLines<T>(await storage.read(key) ?? "");
-        const chunk = { key, left: found.length };
+        const chunk = { key, left: found.length, isLost: false };
         for (const event of found) this.#chunks.set(event, chunk);
         events.push(...found);
         if (found.length === 0) await storage.remove(key);
@@ -81,6 +83,18 @@ export class Spool<T extends object> {
     if (--chunk.left === 0) this.#inTurn(() => this.#options.storage.remove(chunk.key));
   }
 
+  /**
+   * The event is no longer queued, and stays where the next start finds it, together with its chunk.
+   * @returns false where it could not be written, or was never added
+   */
+  keep(event: T): boolean {
+    if (this.#waiting.has(event)) void this.write();
+    const chunk = this.#chunks.get(event);
+    if (chunk === undefined || chunk.isLost) return false;
+    this.#chunks.delete(event);
+    return true;
+  }
+
   /** Writes what waits; resolves when everything asked for so far is done. It never rejects. */
   write(): Promise<void> {
     this.#cancelTimer?.();
@@ -88,12 +102,18 @@ export class Spool<T extends object> {
     const events = [...this.#waiting];
     this.#waiting = new Set();
     if (events.length > 0) {
-      const chunk = { key: this.#nextKey(), left: events.length };
+      const chunk = { key: this.#nextKey(), left: events.length, isLost: false };
       for (const event of events) this.#chunks.set(event, chunk);
       const text = events.map((event) => JSON.stringify(event) + "\n").join("");
       this.#inTurn(async () => {
         // All may have been delivered while it waited for its turn.
-        if (chunk.left > 0) await this.#options.storage.write(chunk.key, text);
+        if (chunk.left === 0) return;
+        try {
+          await this.#options.storage.write(chunk.key, text);
+        } catch (error) {
+          chunk.isLost = true;
+          throw error;
+        }
       });
     }
     return this.#last;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EventBuffer } from "../../src/client/event_buffer.ts";
 import type { EventBufferOptions, FlushVerdict } from "../../src/client/event_buffer_options.ts";
+import { GivenUpError } from "../../src/client/giving_up.ts";
 import { ManualClock, turns } from "./manual_clock.ts";
 
 /** A receiver whose calls a test answers itself. */
@@ -268,4 +269,81 @@ Deno.test("EventBuffer tells its listeners what was delivered, until they end it
 Deno.test("EventBuffer refuses bounds that hold nothing", () => {
   const message = "Cannot buffer: maxSize must be at least 1: current value is 0";
   assertThrows(() => new EventBuffer({ onFlush: () => undefined, maxSize: 0 }), RangeError, message);
+});
+
+/** Refuses every try, the waits between them included, until the batch is gone or the time is over. */
+async function refuseFor(
+  ms: number,
+  { receiver, clock }: { receiver: Receiver; clock: ManualClock },
+  error: unknown = new Error("500"),
+): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    await receiver.fail(error);
+    await clock.advance(1_000);
+  }
+}
+
+const steady = { maxSize: 1, retries: Infinity, firstDelayMs: 1_000, maxDelayMs: 1_000 };
+
+Deno.test("EventBuffer gives up a batch that was refused for giveUpAfterMs, and goes on behind it", async () => {
+  const errors: unknown[] = [];
+  const all = setUp({ ...steady, giveUpAfterMs: 10_000, onError: (error) => errors.push(error) });
+  addAll(all.buffer, 1, 2);
+  await turns();
+  await refuseFor(10_000, all);
+  assertEquals(all.dropped, []);
+  await all.receiver.fail(new Error("500"));
+  assertEquals(all.dropped, [[1, "exhausted"]]);
+  const last = errors.at(-1) as GivenUpError;
+  assert(last instanceof GivenUpError);
+  assertEquals([last.events, last.attempts, last.refusedMs], [1, 11, 10_000]);
+  assertEquals(last.message, "Gave up 1 events after 11 tries and 10000 ms of refusals: 500");
+  assertEquals(all.receiver.calls.at(-1), [2]);
+  await all.receiver.ok();
+  assertEquals(all.buffer.stats.delivered, 1);
+});
+
+Deno.test("EventBuffer tries a batch for 5 minutes, or for ever where it is told so", async () => {
+  const usual = setUp(steady);
+  const endless = setUp({ ...steady, giveUpAfterMs: Infinity });
+  for (const all of [usual, endless]) {
+    all.buffer.add(1);
+    await turns();
+    await refuseFor(300_000, all);
+    await all.receiver.fail();
+  }
+  assertEquals([usual.dropped, endless.dropped], [[[1, "exhausted"]], []]);
+});
+
+Deno.test("EventBuffer does not count the time in which nobody answered", async () => {
+  const all = setUp({ ...steady, giveUpAfterMs: 5_000 });
+  all.buffer.add(1);
+  await turns();
+  const silence = Object.assign(new Error("network"), { isNoReply: true });
+  await refuseFor(3_000, all);
+  await refuseFor(3_600_000, all, silence);
+  // Tries at 0, 1 and 2 s, and two of a later hour: 3 s so far.
+  await refuseFor(2_000, all);
+  await refuseFor(1_000, all);
+  assertEquals(all.dropped, []);
+  await all.receiver.fail();
+  assertEquals(all.dropped, [[1, "exhausted"]]);
+});
+
+Deno.test("EventBuffer gives up single events that are asked for again and again", async () => {
+  const { buffer, receiver, clock, dropped } = setUp({ ...steady, maxSize: 2, giveUpAfterMs: 3_000 });
+  addAll(buffer, 1, 2);
+  await turns();
+  await receiver.ok({ retry: [1] });
+  for (let i = 0; i < 3; i++) {
+    assertEquals(dropped, []);
+    await clock.advance(1_000);
+    await receiver.ok({ retry: [0] });
+  }
+  assertEquals([dropped, buffer.size], [[[2, "exhausted"]], 0]);
+});
+
+Deno.test("EventBuffer refuses a giveUpAfterMs that is no time", () => {
+  const message = "Cannot buffer: giveUpAfterMs must be at least 0: current value is NaN";
+  assertThrows(() => new EventBuffer({ onFlush: () => undefined, giveUpAfterMs: NaN }), RangeError, message);
 });

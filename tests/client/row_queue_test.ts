@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { EventClient, type EventClientOptions } from "../../src/client/event_client.ts";
+import { GivenUpError } from "../../src/client/giving_up.ts";
 import type { SpoolStorage } from "../../src/client/spool.ts";
 import { TraceBatcher } from "../../src/client/trace_batcher.ts";
 import { ManualClock, turns } from "./manual_clock.ts";
@@ -171,6 +172,80 @@ Deno.test("EventClient goes on without a spool that fails", async () => {
   await clock.advance(200);
   assertEquals((await client.stop()).delivered, 1);
   assert(errors.length > 0);
+});
+
+/** Queues an event, and lets it be refused with 500 until it is given up. */
+async function giveUpOne(options: Partial<EventClientOptions>): Promise<string[]> {
+  const server = new Server();
+  server.answer = ({ body: { events } }) =>
+    events[0].payload.name === "poison" ? new Response(null, { status: 500 }) : accepted();
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const client = clientOf(server, {
+    ...{ clock, batchSize: 1, giveUpAfterMs: 60_000, ...options },
+    onDrop: ({ payload }, reason) => told.push(`${payload.name} ${reason}`),
+    onError: (error) => error instanceof GivenUpError && told.push(error.message.replace(/.*: /, "")),
+  });
+  client.track("poison");
+  client.track("behind it");
+  await clock.advance(200_000);
+  assertEquals([client.stats.delivered, client.stats.dropped], [1, 1]);
+  await client.stop();
+  return told;
+}
+
+Deno.test("EventClient drops what the server always fails on, says so, and sends what is behind it", async () => {
+  assertEquals(await giveUpOne({}), ["the server answered 500", "poison exhausted"]);
+});
+
+Deno.test("EventClient leaves what the server always fails on to the spool, and sends it after a restart", async () => {
+  const spool = memoryStorage();
+  assertEquals(await giveUpOne({ spool }), ["the server answered 500", "poison spooled"]);
+  const mended = new Server();
+  const second = clientOf(mended, { spool });
+  await second.flush();
+  await second.stop();
+  assert(mended.sent.some(({ body }) => body.events[0].payload.name === "poison"));
+  assertEquals(spool.chunks.size, 0);
+});
+
+Deno.test("EventClient drops what it gives up where the spool cannot be written", async () => {
+  const spool = { ...memoryStorage(), write: () => Promise.reject(new Error("flash is worn out")) };
+  assertEquals((await giveUpOne({ spool })).at(-1), "poison exhausted");
+});
+
+Deno.test("EventClient leaves no more to the spool than it may queue", async () => {
+  const spool = memoryStorage();
+  const server = new Server();
+  server.answer = () => new Response(null, { status: 500 });
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const client = clientOf(server, {
+    ...{ clock, spool, maxEvents: 2, giveUpAfterMs: 0 },
+    onDrop: ({ payload }, reason) => told.push(`${payload.name} ${reason}`),
+  });
+  for (const name of ["a", "b", "c"]) {
+    client.track(name);
+    await clock.advance(2_000);
+  }
+  assertEquals(told, ["a spooled", "b spooled", "c exhausted"]);
+  assertEquals(spool.chunks.size, 2);
+  await client.stop();
+});
+
+Deno.test("EventClient keeps what it queued however long the server is out of reach", async () => {
+  const clock = new ManualClock();
+  let isUp = false;
+  const server = new Server();
+  const fetch: typeof server.fetch = (url, init) =>
+    isUp ? server.fetch(url, init) : Promise.reject(new TypeError("connection refused"));
+  const client = clientOf(server, { clock, fetch });
+  client.track("a");
+  await clock.advance(24 * 3_600_000);
+  isUp = true;
+  await clock.advance(120_000);
+  assertEquals(client.stats.delivered, 1);
+  await client.stop();
 });
 
 Deno.test("TraceBatcher numbers batches from 0, by events and by bytes, and says at the end how many there are", async () => {
