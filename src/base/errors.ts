@@ -119,6 +119,12 @@ export const errorTable = {
     true,
     "The server of a tRPC route cannot be reached, or its reply is cut: see that it runs at trpc.routes[].upstream.",
   ),
+  upstream_untrusted: row(
+    502,
+    "warn",
+    true,
+    "The server of a tRPC route has no certificate that is trusted for its name and today, or speaks no TLS: see trpc.routes[].ca_file.",
+  ),
   upstream_timeout: row(
     504,
     "warn",

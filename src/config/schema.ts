@@ -265,6 +265,10 @@ const trpcRoute = entry({
     "Address of the tRPC server. Without a path the request's own is kept; a path takes the place of the prefix",
     { wanted: "an address such as http://127.0.0.1:3000, without credentials and query", test: isUpstream },
   ),
+  ca_file: textField(
+    "PEM file of certificates that may vouch for an https:// upstream, beside those the runtime trusts",
+    { wanted: "the path of a PEM file", fallback: "" },
+  ),
   transformer: choice("What client and server have agreed on for values beyond JSON", {
     words: ["none", "superjson"],
     fallback: "none",

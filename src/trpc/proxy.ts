@@ -18,7 +18,7 @@ import { type ProxiedBody, readInput, streamOpaque } from "./proxied_body.ts";
 import type { ReplyHead } from "./reply_head.ts";
 import { findRoute, openRoutes, type RoutedPath, type TrpcRoute } from "./routes.ts";
 import { normalizeSearch } from "./search_input.ts";
-import { UpstreamError } from "./upstream.ts";
+import { UpstreamError, UpstreamTlsError } from "./upstream.ts";
 
 /** What the proxy uses of the daemon. */
 export type ProxyHouse = Pick<House, "admission" | "stalls" | "metrics" | "log" | "clock" | "config">;
@@ -238,6 +238,12 @@ function tooLate(timeoutMs: number): TrpcFailure {
 function asFailure(thrown: unknown): TrpcFailure {
   if (thrown instanceof TrpcFailure) return thrown;
   if (thrown instanceof WeirError) return new TrpcFailure(errorWordOf(thrown.status), thrown.message);
+  if (thrown instanceof UpstreamTlsError) {
+    return new TrpcFailure(
+      "BAD_GATEWAY",
+      "The tRPC server's certificate is not trusted, or it speaks no TLS",
+    );
+  }
   if (thrown instanceof UpstreamError) {
     return new TrpcFailure("BAD_GATEWAY", "The tRPC server could not be reached");
   }
@@ -254,6 +260,7 @@ const codes: Partial<Record<TrpcErrorWord, ErrorCode>> = {
 };
 
 function codeOf(thrown: unknown, word: TrpcErrorWord): ErrorCode {
+  if (thrown instanceof UpstreamTlsError) return "upstream_untrusted";
   return thrown instanceof WeirError ? thrown.code : codes[word] ?? "internal";
 }
 

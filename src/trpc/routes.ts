@@ -3,6 +3,8 @@
  * @module
  */
 
+import { X509Certificate } from "node:crypto";
+import { describeError } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import type { EnvelopePolicy, TrpcRules } from "./normalize.ts";
 import { Upstream } from "./upstream.ts";
@@ -28,7 +30,10 @@ export interface RoutedPath {
   readonly rest: string;
 }
 
-/** Makes the routes; the longest prefix comes first. */
+/**
+ * Makes the routes; the longest prefix comes first.
+ * @throws Error that names the setting, when a `ca_file` holds no certificate
+ */
 export function openRoutes(configs: readonly TrpcRouteConfig[]): TrpcRoute[] {
   return configs.map(openRoute).sort((a, b) => b.config.prefix.length - a.config.prefix.length);
 }
@@ -58,9 +63,24 @@ function openRoute(config: TrpcRouteConfig): TrpcRoute {
       envelope: (path) => policies.get(path) ?? config.envelope,
       legacyClients: config.legacy_clients,
     },
-    upstream: new Upstream(origin),
+    upstream: new Upstream(origin, { caCerts: config.ca_file === "" ? [] : [readCaFile(config)] }),
     upstreamHost: origin.host,
     // An address without any path keeps the path as it is; one with a path, be it "/", takes the prefix's place.
     base: /^https?:\/\/[^/]+$/.test(config.upstream) ? config.prefix : origin.pathname.replace(/\/$/, ""),
   };
+}
+
+/** What is wrong with the file shows at the start, not with the first request. */
+function readCaFile({ ca_file: path, prefix }: TrpcRouteConfig): string {
+  try {
+    const text = Deno.readTextFileSync(path);
+    new X509Certificate(text);
+    return text;
+  } catch (error) {
+    const reason = describeError(error);
+    throw new Error(
+      `Cannot start: ca_file of the route ${prefix} must be a PEM file with certificates: ${reason}`,
+      { cause: error },
+    );
+  }
 }

@@ -34,7 +34,12 @@ export interface UpstreamReply {
 
 /** The upstream could not be reached, or did not answer as HTTP/1.1 wants. */
 export class UpstreamError extends Error {
-  override readonly name = "UpstreamError";
+  override readonly name: string = "UpstreamError";
+}
+
+/** The upstream was reached, and no secure connection came about: its certificate is not trusted, or it speaks no TLS. */
+export class UpstreamTlsError extends UpstreamError {
+  override readonly name: string = "UpstreamTlsError";
 }
 
 const maxIdle = 128;
@@ -49,11 +54,14 @@ interface IdleConnection {
 /** Connections to one origin. */
 export class Upstream {
   readonly #origin: URL;
+  readonly #caCerts: string[];
   #idle: IdleConnection[] = [];
   #isClosed = false;
 
-  constructor(origin: URL) {
+  /** @param options.caCerts PEM texts of authorities that are trusted beside the runtime's own. @default none */
+  constructor(origin: URL, options: { caCerts?: readonly string[] } = {}) {
     this.#origin = origin;
+    this.#caCerts = [...options.caCerts ?? []];
   }
 
   /**
@@ -145,7 +153,7 @@ export class Upstream {
     const hostname = host.replace(/^\[|\]$/g, "");
     silence.arm();
     const opening = protocol === "https:"
-      ? Deno.connectTls({ hostname, port: Number(port || 443), alpnProtocols: ["http/1.1"] })
+      ? connectTls({ hostname, port: Number(port || 443), caCerts: this.#caCerts })
       : Deno.connect({ hostname, port: Number(port || 80) }).then((socket) => {
         socket.setNoDelay(true);
         return socket;
@@ -165,6 +173,20 @@ export class Upstream {
     connection.watchIdle(() => {
       this.#idle = this.#idle.filter((other) => other !== idle);
     });
+  }
+}
+
+/** Connects, and waits until the peer has shown who it is. @throws UpstreamTlsError, or what a connection fails with */
+async function connectTls(
+  options: { hostname: string; port: number; caCerts: string[] },
+): Promise<Deno.TlsConn> {
+  const socket = await Deno.connectTls({ ...options, alpnProtocols: ["http/1.1"] });
+  try {
+    await socket.handshake();
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw new UpstreamTlsError("No secure connection to the upstream came about", { cause: error });
   }
 }
 
@@ -206,6 +228,7 @@ function mayRepeat({ method, body }: UpstreamRequest, error: unknown): boolean {
 }
 
 function failureOf({ reason }: Cut, error: unknown): Error {
+  if (reason === undefined && error instanceof UpstreamTlsError) return error;
   return reason ??
     new UpstreamError("The upstream could not be reached, or its reply is not whole", { cause: error });
 }

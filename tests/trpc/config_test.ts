@@ -8,6 +8,7 @@ Deno.test("a tRPC route has the defaults of the contract", () => {
   assertEquals(loadText(route({})).config.trpc.routes, [{
     prefix: "/t",
     upstream: "http://127.0.0.1:3000",
+    ca_file: "",
     transformer: "none",
     version: 11,
     legacy_clients: false,

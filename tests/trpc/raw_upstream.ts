@@ -18,13 +18,18 @@ export interface RawUpstream extends AsyncDisposable {
   readonly connections: number;
 }
 
-/** Runs `script` for each connection; a connection that the script leaves open is closed at the end. */
-export function startRawUpstream(script: (peer: RawPeer, connection: number) => Promise<void>): RawUpstream {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.TcpConn>();
+/** Runs `script` for each connection, over TLS where there is a certificate; a connection that the script leaves open is closed at the end. */
+export function startRawUpstream(
+  script: (peer: RawPeer, connection: number) => Promise<void>,
+  options: { tls?: { readonly cert: string; readonly key: string } } = {},
+): RawUpstream {
+  const { tls } = options;
+  const at = { hostname: "127.0.0.1", port: 0 };
+  const listener: Deno.Listener = tls === undefined ? Deno.listen(at) : Deno.listenTls({ ...at, ...tls });
+  const open = new Set<Deno.Conn>();
   const running: Promise<void>[] = [];
   let connections = 0;
-  const serve = async (socket: Deno.TcpConn, number: number): Promise<void> => {
+  const serve = async (socket: Deno.Conn, number: number): Promise<void> => {
     let pending = "";
     const buffer = new Uint8Array(64 * 1024);
     const close = (): void => {
@@ -59,7 +64,7 @@ export function startRawUpstream(script: (peer: RawPeer, connection: number) => 
     }
   })();
   return {
-    origin: `http://127.0.0.1:${listener.addr.port}`,
+    origin: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`,
     get connections() {
       return connections;
     },
