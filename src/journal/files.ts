@@ -4,8 +4,9 @@
  */
 
 import { dirname } from "node:path";
+import { RoomyFile } from "./roomy_file.ts";
 
-/** An open segment. Writes go to its end, always: it is opened for appending. */
+/** An open segment. Writes go behind the one before, or behind the place of the last cut. */
 export interface SegmentFile {
   /** Writes some of the bytes, at least one, and tells how many. */
   write(bytes: Uint8Array): Promise<number>;
@@ -30,7 +31,7 @@ export interface JournalFiles {
 
 /** The real disk. */
 export const diskFiles: JournalFiles = {
-  create: (path) => Deno.open(path, { createNew: true, append: true }),
+  create: async (path) => new RoomyFile(await Deno.open(path, { createNew: true, write: true })),
   remove: removeFile,
   syncDirectory,
 };

@@ -218,7 +218,8 @@ async function lastWritten(options: RecoverOptions, segments: readonly number[])
 async function lastWithFrames(dir: string, segments: readonly number[]): Promise<number[]> {
   const found: number[] = [];
   for (const segment of segments.toReversed()) {
-    if ((await Deno.stat(segmentPath(dir, segment))).size > magic.length) found.push(segment);
+    using reader = await SegmentReader.open(segmentPath(dir, segment));
+    if (reader.size > magic.length) found.push(segment);
     if (found.length === 2) break;
   }
   return found;

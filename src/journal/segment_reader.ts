@@ -10,7 +10,10 @@ export const pieceBytes = 1024 * 1024;
 
 /** An open segment, read at any place through one buffer. */
 export class SegmentReader implements Disposable {
-  /** Bytes of the file when it was opened; what a writer adds later is not seen. */
+  /**
+   * Bytes of the file when it was opened, without zeroes at its end, which are room for frames to come: a frame ends
+   * with a line break. What a writer adds later is not seen.
+   */
   readonly size: number;
   readonly #file: Deno.FsFile;
   readonly #buffer = new Uint8Array(pieceBytes);
@@ -21,7 +24,7 @@ export class SegmentReader implements Disposable {
   static async open(path: string): Promise<SegmentReader> {
     const file = await Deno.open(path);
     try {
-      return new SegmentReader(file, (await file.stat()).size);
+      return new SegmentReader(file, await endOfContent(file));
     } catch (error) {
       file.close();
       throw error;
@@ -70,4 +73,25 @@ export class SegmentReader implements Disposable {
     }
     return into;
   }
+}
+
+/** Behind the last byte that is not 0. */
+async function endOfContent(file: Deno.FsFile): Promise<number> {
+  const piece = new Uint8Array(64 * 1024);
+  let { size: end } = await file.stat();
+  while (end > 0) {
+    const start = Math.max(0, end - piece.length);
+    await file.seek(start, Deno.SeekMode.Start);
+    let got = 0;
+    while (got < end - start) {
+      const read = await file.read(piece.subarray(got, end - start));
+      if (read === null) break;
+      got += read;
+    }
+    let at = got;
+    while (at > 0 && piece[at - 1] === 0) at--;
+    if (at > 0) return start + at;
+    end = start;
+  }
+  return 0;
 }

@@ -8,7 +8,7 @@ import { frameHeaderBytes } from "../../src/base/record.ts";
 import { magic, readFrames, sealFrame, segmentPath } from "../../src/journal/segment.ts";
 import { send } from "../support/http.ts";
 import { filesBelow } from "../support/parts.ts";
-import { overwrite } from "./damage.ts";
+import { appendToSegment, overwrite } from "./damage.ts";
 import { metric, readiness } from "./health.ts";
 import { assertKept } from "./ledger.ts";
 import { assertNothingWaits } from "./stored.ts";
@@ -105,7 +105,7 @@ Deno.test("a torn end of the journal is cut off, and no row before it is lost", 
   await using trial = await killedTrial(2);
   const { path, frames: [{ from, to }] } = await oldSegment(trial);
   const half = (await Deno.readFile(path)).subarray(from - frameHeaderBytes, (from + to) >> 1);
-  await Deno.writeFile(await lastSegment(trial), half, { append: true });
+  await appendToSegment(await lastSegment(trial), half);
   await trial.restart();
   assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 0);
   await trial.finish();
@@ -118,7 +118,7 @@ Deno.test("a whole frame that is none of ours is set aside, and keeps nothing el
     ...encoder.encode('{"kind":"later"}\n'),
   ]);
   sealFrame(frame);
-  await Deno.writeFile(await lastSegment(trial), frame, { append: true });
+  await appendToSegment(await lastSegment(trial), frame);
   await trial.restart();
   assertEquals(await metric(trial.daemon, "weir_quarantined_total"), 1);
   assertEquals((await readiness(trial.daemon)).status, 200);

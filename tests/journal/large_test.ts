@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { WeirError } from "../../src/base/errors.ts";
 import type { Journal } from "../../src/journal/append.ts";
+import { segmentPath } from "../../src/journal/segment.ts";
 import { tempDir } from "../support/temp.ts";
 import {
   BrittleDisk,
@@ -59,15 +60,13 @@ Deno.test("append() stores a small frame while a large one is under way, in the 
   const events: string[] = [];
   const small = [2, 3, 4].map((n) => trackedFrame(line(n), events));
   const stored: Promise<void>[] = [];
-  // Write 1 makes the large frame's segment. Each small frame comes between two pieces, and the piece after the next
-  // one is not written before it is stored.
-  let writes = 0;
-  files.before = async (step) => {
-    if (step !== "write") return;
-    writes++;
-    if (writes > 9) return;
-    if ([3, 5, 7].includes(writes)) stored.push(journal.append(small[(writes - 3) / 2]));
-    if (writes === 9) await Promise.all(stored);
+  // Three small frames come while pieces of the large one are written, and the next piece waits until they are stored.
+  let pieces = 0;
+  files.before = async (step, path) => {
+    if (step !== "write" || path !== segmentPath(`${root.path}/journal`, 2)) return;
+    const frame = small[++pieces - 3];
+    if (frame) stored.push(journal.append(frame));
+    if (pieces === 6) await Promise.all(stored);
   };
   const large = trackedFrame(line(1, 2_000), events);
   await journal.append(large);

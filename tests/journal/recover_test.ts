@@ -65,7 +65,9 @@ Deno.test("recoverJournal() cuts a torn frame off, wherever the write was cut", 
     await using root = await journalOf(joined(magic, sealed(line(0))), joined(kept, last.subarray(0, size)));
     const found = await readBack(root.path);
     assertEquals(found.frames.map(({ text }) => text), [line(0), line(1), line(2)]);
-    assertEquals(found.truncated, { segment: 2, at: kept.length, bytes: size });
+    // Zeroes at the end of a file are room for frames to come.
+    const bytes = last.subarray(0, size).findLastIndex((byte) => byte !== 0) + 1;
+    assertEquals(found.truncated, { segment: 2, at: kept.length, bytes });
     assertEquals([found.quarantined, await namesIn(`${root.path}/quarantine`)], [0, []]);
     assertEquals(await Deno.readFile(segmentPath(`${root.path}/journal`, 2)), kept);
     assertEquals((await readBack(root.path)).truncated, undefined);
@@ -101,7 +103,8 @@ Deno.test("recoverJournal() cuts the beginning of a large frame, and the torn ta
     const found = await readBack(root.path, withLarge);
     assertEquals(found.frames.map(({ text }) => text), [line(0), line(1)]);
     assertEquals(found.truncated, { segment: 2, at: kept.length, bytes: 11 });
-    assertEquals(found.truncatedLarge, { segment: 3, at: headBytes, bytes: size });
+    const bytes = largeFrame.subarray(0, size).findLastIndex((byte) => byte !== 0) + 1;
+    assertEquals(found.truncatedLarge, { segment: 3, at: headBytes, bytes });
     assertEquals([found.quarantined, found.nextSegment], [0, 5]);
     const again = await readBack(root.path, withLarge);
     assertEquals(again.frames, found.frames);
@@ -207,13 +210,31 @@ Deno.test("recoverJournal() sets aside what it cuts off when it may have been ac
   spoilt[12] ^= 1;
   const longer = sealed(line(2));
   longer[1] ^= 1;
-  for (const tail of [spoilt, longer, new Uint8Array(40)]) {
+  for (const tail of [spoilt, longer, joined(new Uint8Array(40), new Uint8Array([0x0a]))]) {
     await using root = await journalOf(joined(magic, sealed(line(1)), tail));
     const found = await readBack(root.path);
     assertEquals(found.frames.length, 1);
     assertEquals([found.truncated?.bytes, found.quarantined], [tail.length, 1]);
     assertEquals(await Deno.readFile(`${root.path}/quarantine/0000000000000001-31.bin`), tail);
   }
+});
+
+Deno.test("recoverJournal() takes zeroes behind the last frame for room, in any segment, and behind a torn frame too", async () => {
+  const room = new Uint8Array(100_000);
+  const torn = sealed(line(4)).subarray(0, 11);
+  await using root = await journalOf(
+    joined(magic, sealed(line(1)), room),
+    joined(magic, room),
+    joined(magic, sealed(line(2)), sealed(line(3)), torn, room),
+    joined(magic, room),
+  );
+  const found = await readBack(root.path);
+  assertEquals(found.frames.map(({ text }) => text), [line(1), line(2), line(3)]);
+  const at = magic.length + sealed(line(2)).length + sealed(line(3)).length;
+  assertEquals([found.truncated, found.quarantined], [{ segment: 3, at, bytes: 11 }, 0]);
+  assertEquals((await Deno.stat(segmentPath(`${root.path}/journal`, 3))).size, at);
+  const again = await readBack(root.path);
+  assertEquals([again.frames.length, again.truncated, again.quarantined], [3, undefined, 0]);
 });
 
 Deno.test("recoverJournal() finds the frames of a segment without a magic line", async () => {

@@ -133,14 +133,15 @@ type Step = "create" | "write" | "syncData" | "sync" | "truncate" | "syncDirecto
  * `mostPerWrite` bytes.
  */
 export class BrittleDisk implements JournalFiles {
-  before: (step: Step) => void | Promise<void> = () => {};
+  /** Called ahead of each step; `path` is that of the file, or of the directory. */
+  before: (step: Step, path: string) => void | Promise<void> = () => {};
   mostPerWrite = Infinity;
   readonly counts: Partial<Record<Step, number>> = {};
 
   async create(path: string): Promise<SegmentFile> {
-    await this.#step("create");
+    await this.#step("create", path);
     const file = await diskFiles.create(path);
-    const step = (name: Step): Promise<void> => this.#step(name);
+    const step = (name: Step): Promise<void> => this.#step(name, path);
     const most = (): number => this.mostPerWrite;
     return {
       async write(bytes): Promise<number> {
@@ -168,13 +169,13 @@ export class BrittleDisk implements JournalFiles {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await this.#step("syncDirectory");
+    await this.#step("syncDirectory", path);
     await diskFiles.syncDirectory(path);
   }
 
-  async #step(name: Step): Promise<void> {
+  async #step(name: Step, path: string): Promise<void> {
     this.counts[name] = (this.counts[name] ?? 0) + 1;
-    await this.before(name);
+    await this.before(name, path);
   }
 }
 
