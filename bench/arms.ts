@@ -40,10 +40,10 @@ export async function startArm(name: string, args: string[] = []): Promise<Arm> 
   };
 }
 
-/** The baseline that parses, checks, appends and syncs; its file is removed at the end. */
-export async function startNaive(): Promise<Arm> {
+/** A server that stores what it gets in one file, which is removed at the end. */
+export async function startStoring(name: "naive" | "floor"): Promise<Arm> {
   const folder = await freshFolder();
-  const arm = await startArm("naive", [`${folder}/events.ndjson`]);
+  const arm = await startArm(name, [`${folder}/events.ndjson`]);
   return {
     url: arm.url,
     async [Symbol.asyncDispose](): Promise<void> {

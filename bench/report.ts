@@ -34,7 +34,8 @@ export function renderReport(comparisons: readonly Comparison[], facts: ReportFa
     "Written by `deno task bench`; do not edit. Every figure is taken within a round, in which the arms run one " +
     "after the other, each against a server that was just started, with an empty data folder, its default " +
     "settings and load from a second process. The table shows the median of the rounds and, in brackets, the " +
-    "worst of them. `bare` only parses the body as JSON; `naive` parses, checks, appends and syncs each request " +
+    "worst of them. `bare` only parses the body as JSON; `naive` parses, checks, appends and syncs each request; " +
+    "`floor` looks at nothing, and writes and syncs the bodies of requests together before it answers " +
     "(bench/arms/).\n",
     facts.machine.map((line) => `- ${line}\n`).join("") +
     `- date: ${facts.date}\n- command: \`${facts.command}\`\n` +

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Arm, offer, startArm, startNaive, startWeir } from "../arms.ts";
+import { type Arm, offer, startArm, startStoring, startWeir } from "../arms.ts";
 import type { DaemonOptions } from "../../tests/support/daemon.ts";
 import type { BodyPlan } from "../bodies.ts";
 import { type Comparison, figure, median } from "../comparison.ts";
@@ -24,6 +24,8 @@ interface ThroughputOptions {
   readonly what: string;
   readonly body: BodyPlan;
   readonly connections: number;
+  /** Tells what no durable server can exceed, too. @default false */
+  readonly withFloor?: boolean;
   readonly rivals: (load: Load) => Rival[];
 }
 
@@ -39,6 +41,7 @@ export const throughputRows: Row[] = [
     what: "POST /track/batch, 2000 events a body, synced before the reply",
     body: { kind: "batch", events: 2000 },
     connections: 4,
+    withFloor: true,
     rivals: (load) => [bare(load, 0.5, 1.25)],
   }),
   throughputRow({
@@ -46,6 +49,7 @@ export const throughputRows: Row[] = [
     what: "the same, 10 events a body",
     body: { kind: "batch", events: 10 },
     connections: 16,
+    withFloor: true,
     rivals: (load) => [bare(load, 0.35, 1.25), naive(load, 4, 8)],
   }),
   throughputRow({
@@ -53,6 +57,7 @@ export const throughputRows: Row[] = [
     what: "POST /track, one event, 16 connections",
     body: { kind: "single" },
     connections: 16,
+    withFloor: true,
     rivals: (load) => [bare(load, 0.3, 0.8)],
   }),
   throughputRow({
@@ -74,8 +79,12 @@ function throughputRow(options: ThroughputOptions): Row {
       const rounds = await inRounds(name, pace, async () => {
         const against: number[] = [];
         for (const rival of rivals) against.push(await rival.measure(pace));
-        return { weir: await measureWeir(options, pace), against };
+        const floor = options.withFloor
+          ? (await loadArm(await startStoring("floor"), options, pace)).rps
+          : undefined;
+        return { weir: await measureWeir(options, pace), against, floor };
       });
+      const floors = rounds.map(({ floor }) => floor).filter((floor) => floor !== undefined);
       const perSecond = (rps: number[]): string =>
         `${Math.round(median(rps) * events).toLocaleString("en")}/s`;
       return rivals.map((rival, i) => ({
@@ -88,7 +97,8 @@ function throughputRow(options: ThroughputOptions): Row {
         goal: rival.goal,
         values: rounds.map((round) => round.weir / round.against[i]),
         detail: `events: weir ${perSecond(rounds.map((round) => round.weir))}, ` +
-          `${rival.label} ${perSecond(rounds.map((round) => round.against[i]))}`,
+          `${rival.label} ${perSecond(rounds.map((round) => round.against[i]))}` +
+          (floors.length > 0 ? `; floor ${perSecond(floors)}` : ""),
       }));
     },
   };
@@ -108,7 +118,7 @@ function naive(load: Load, bar: number, goal: number): Rival {
     label: "naive",
     bar,
     goal,
-    measure: async (pace) => (await loadArm(await startNaive(), load, pace)).rps,
+    measure: async (pace) => (await loadArm(await startStoring("naive"), load, pace)).rps,
   };
 }
 

@@ -13,7 +13,9 @@ import type { IndexSize } from "../index/row_index.ts";
 import { readRecords } from "../index/replay.ts";
 import type { JournalPosition } from "../journal/segment.ts";
 import { DueWheel } from "./due_wheel.ts";
+import { lineOf, lineReader } from "./unit_lines.ts";
 import { writeFirstSeen } from "./profile_rows.ts";
+import { LiveOwners } from "./live_owners.ts";
 import { Session, type SessionName } from "./session.ts";
 import { type Columns, type FoldOptions, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
@@ -92,9 +94,7 @@ export class SessionBook implements SessionKeeper {
   questions: Questions | undefined;
   readonly #options: SessionBookOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #live = new Map<string, Session>();
-  /** The last live session of a profile, for events of servers. */
-  readonly #profiles = new Map<string, Session>();
+  readonly #owners = new LiveOwners();
   readonly #held = new Map<Unit, readonly HeldTally[]>();
   readonly #endings = new Map<Unit, readonly Ending[]>();
   #changed = new Set<Session>();
@@ -136,24 +136,17 @@ export class SessionBook implements SessionKeeper {
 
   /** The session that live events of this device belong to, as long as it takes them. */
   liveOf(project: string, deviceId: string): Session | undefined {
-    return this.#live.get(ownerKey(project, deviceId));
+    return this.#owners.ofDevice(project, deviceId);
   }
 
   /** From here on, live events of the session's device come to it. */
   makeLive(session: Session): void {
-    const key = ownerKey(session.project, session.deviceId);
-    const before = this.#live.get(key);
-    if (before === session) return;
-    if (before !== undefined) before.isLive = false;
-    session.isLive = true;
-    this.#live.set(key, session);
+    this.#owners.begin(session);
   }
 
   /** The live session of a profile; undefined when it has none. */
   liveOfProfile(project: string, profileId: string): Session | undefined {
-    const session = this.#profiles.get(ownerKey(project, profileId));
-    const isThere = session?.isLive && session.fold.profileId === profileId;
-    return isThere ? session : undefined;
+    return this.#owners.ofProfile(project, profileId);
   }
 
   reserve(unit: Unit): void {
@@ -195,7 +188,7 @@ export class SessionBook implements SessionKeeper {
   reserveEndings(unit: Unit, endings: readonly Ending[]): void {
     for (const { session } of endings) {
       session.isClosing = true;
-      this.#endLive(session);
+      this.#owners.end(session);
     }
     this.#endings.set(unit, endings);
   }
@@ -230,7 +223,7 @@ export class SessionBook implements SessionKeeper {
     this.#held.delete(unit);
     for (const { session } of this.#endings.get(unit) ?? []) {
       session.isClosing = false;
-      this.#resumeLive(session);
+      this.#owners.resume(session);
       this.#schedule(session);
     }
     this.#endings.delete(unit);
@@ -246,7 +239,7 @@ export class SessionBook implements SessionKeeper {
     this.#changed.add(session);
     if (kind === "session") {
       this.#end({ session, version: Number(columns.version), startT: session.startT }, at);
-      this.#endLive(session);
+      this.#owners.end(session);
     } else if (columns.name === "session_start") this.#replayStart(session, columns);
     else if (columns.name !== "session_end") this.#replayEvent(session, columns);
   }
@@ -291,7 +284,7 @@ export class SessionBook implements SessionKeeper {
   endElsewhere(session: Session, version: number): void {
     session.version = version;
     this.#setOpen(session, false);
-    this.#endLive(session);
+    this.#owners.end(session);
     this.#changed.add(session);
   }
 
@@ -303,7 +296,7 @@ export class SessionBook implements SessionKeeper {
   /** Nothing was stored for it in a while, or ever: it takes no live events, and is forgotten where it may be. */
   retire(session: Session): void {
     if (session.isOpen || session.pending > 0) return this.#schedule(session);
-    this.#endLive(session);
+    this.#owners.end(session);
     this.#forgetUnused(session);
   }
 
@@ -325,7 +318,7 @@ export class SessionBook implements SessionKeeper {
       this.#setOpen(session, true);
       this.#count(session.version > 0 ? "reopened" : "opened");
     }
-    if (fold.profileId !== profileBefore) this.#nameProfile(session, profileBefore);
+    if (fold.profileId !== profileBefore) this.#owners.nameProfile(session, profileBefore);
     this.#schedule(session);
   }
 
@@ -339,31 +332,12 @@ export class SessionBook implements SessionKeeper {
     tallyColumns(tally, 0, columns);
     this.#fold(session, tally, { read: () => columns });
     session.seenT = session.fold.liveT;
-    this.#resumeLive(session);
+    this.#owners.resume(session);
   }
 
   #replayStart(session: Session, columns: Columns): void {
     session.hasStart = true;
     session.startT = Date.parse(String(columns.created_at)) + startLeadMs;
-  }
-
-  /** Live events come to it again, unless they come to a later one. */
-  #resumeLive(session: Session): void {
-    if (!isFinite(session.fold.liveT)) return;
-    const current = this.liveOf(session.project, session.deviceId);
-    if (current === undefined || session.fold.liveT >= current.fold.liveT) this.makeLive(session);
-  }
-
-  #endLive(session: Session): void {
-    const key = ownerKey(session.project, session.deviceId);
-    if (this.#live.get(key) === session) this.#live.delete(key);
-    session.isLive = false;
-  }
-
-  #nameProfile(session: Session, before: string): void {
-    const key = ownerKey(session.project, before);
-    if (this.#profiles.get(key) === session) this.#profiles.delete(key);
-    this.#profiles.set(ownerKey(session.project, session.fold.profileId), session);
   }
 
   /** The unit's tallies, made from its lines: some records are gone that were tallied. */
@@ -386,8 +360,8 @@ export class SessionBook implements SessionKeeper {
     this.#sessions.set(session.id, session);
     if (session.isOpen) {
       this.#openCount++;
-      this.#resumeLive(session);
-      if (session.fold.profileId !== "") this.#nameProfile(session, "");
+      this.#owners.resume(session);
+      if (session.fold.profileId !== "") this.#owners.nameProfile(session, "");
     }
     this.#schedule(session);
     return session;
@@ -400,8 +374,7 @@ export class SessionBook implements SessionKeeper {
     session.isGone = true;
     this.wheel.remove(session);
     this.#sessions.delete(session.id);
-    const key = ownerKey(session.project, session.fold.profileId);
-    if (this.#profiles.get(key) === session) this.#profiles.delete(key);
+    this.#owners.forget(session);
   }
 
   #schedule(session: Session): void {
@@ -412,28 +385,6 @@ export class SessionBook implements SessionKeeper {
   #count(event: "started" | "ended" | "opened" | "reopened"): void {
     this.#options.metrics.counter("weir_sessions_total").inc({ event });
   }
-}
-
-/** Of a project's device or profile. */
-function ownerKey(project: string, name: string): string {
-  return `${project.length}:${project}${name}`;
-}
-
-/** Reads columns of records; the record read last is often asked for again. */
-function lineReader(unit: Unit, read: (line: Uint8Array) => Columns): (record: number) => Columns {
-  let last = -1;
-  let columns: Columns = {};
-  return (record) => {
-    if (record !== last) {
-      columns = read(lineOf(unit, record));
-      last = record;
-    }
-    return columns;
-  };
-}
-
-function lineOf(unit: Unit, record: number): Uint8Array {
-  return unit.writer.view(unit.starts[record], unit.end(record) - 1);
 }
 
 function isBefore(a: JournalPosition, b: JournalPosition): boolean {
