@@ -304,7 +304,7 @@ function sessionSettings({ sessions }: Config): SessionSettings {
 }
 
 function flushSettings(config: Config): FlushSettings {
-  const { flush, retention, identities, idempotency, journal } = config;
+  const { flush, retention, quarantine, identities, idempotency, journal } = config;
   return {
     maxHeldBytes: journal.max_held_bytes,
     intervalMs: flush.interval_ms,
@@ -315,6 +315,7 @@ function flushSettings(config: Config): FlushSettings {
       maxBytes: retention.max_bytes,
       identityKeepMs: identities.keep_ms,
       replyKeepMs: idempotency.keep_ms,
+      quarantine: { maxAgeMs: quarantine.max_age_ms, maxBytes: quarantine.max_bytes },
     },
   };
 }

@@ -95,6 +95,11 @@ export const metricTable = {
       "Operations on profiles that made no difference: a step of what is no number, a profile that is too large",
     labels: ["reason"],
   },
+  weir_quarantine_removed_total: {
+    type: "counter",
+    help: "Files removed from quarantine, by reason: age or bytes",
+    labels: ["reason"],
+  },
   weir_retention_removed_total: { type: "counter", help: "Parts removed by retention", labels: ["reason"] },
   weir_claims_total: {
     type: "counter",

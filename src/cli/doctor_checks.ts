@@ -12,6 +12,7 @@ import { version } from "../base/version.ts";
 import { CatalogError, checkWhole } from "../catalog/schema.ts";
 import type { Config } from "../config/schema.ts";
 import { catalogPath, journalDir, lockPath } from "../flush/layout.ts";
+import { listQuarantine } from "../flush/quarantine_limits.ts";
 import { listSegments, segmentPath } from "../journal/segment.ts";
 import { pingRedis } from "./redis_ping.ts";
 
@@ -84,6 +85,18 @@ export async function checkDataDir(dataDir: string): Promise<Finding[]> {
   const journal = await journalSize(dataDir);
   const text = `${dataDir}: ${holder}; journal: ${journal.segments} segments, ${inMiB(journal.bytes)}`;
   return [{ check, state: "ok", text }, ...await checkCatalog(dataDir)];
+}
+
+/** Says what lies in quarantine, where anything does. */
+export function checkQuarantine(dataDir: string): Finding[] {
+  const files = listQuarantine(dataDir);
+  if (files.length === 0) return [];
+  const bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const latest = new Date(files[files.length - 1].since).toISOString();
+  const text =
+    `${files.length} damaged files lie in quarantine/, ${inMiB(bytes)}, the latest since ${latest}: ` +
+    "see docs/files.md, and remove what nobody needs";
+  return [{ check: "quarantine", state: "warn", text }];
 }
 
 async function checkCatalog(dataDir: string): Promise<Finding[]> {

@@ -15,6 +15,7 @@ const liveSettings = [
   "traces.idle_ms",
   "flush.interval_ms",
   "flush.journal_bytes",
+  "quarantine.*",
   "retention.*",
   "track.*",
   "test_events.*",

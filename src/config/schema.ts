@@ -164,6 +164,19 @@ const retention = section("Removing old parts", {
   interval_ms: timer("Time between two looks at the parts", { fallback: minuteMs }),
 });
 
+const quarantine = section("What was damaged and set aside", {
+  max_age_ms: integer("Files set aside longer ago are removed, but none within a day; 0 keeps them", {
+    min: 0,
+    max: maxSpanMs,
+    fallback: 0,
+  }),
+  max_bytes: size("The oldest files are removed until all together are below this; 0 keeps them", {
+    min: 0,
+    max: maxBytes,
+    fallback: 1024 * miB,
+  }),
+});
+
 const identities = section("Recognising a row that was sent before", {
   keep_ms: integer("How long the identity of a row is remembered", {
     min: 0,
@@ -449,6 +462,7 @@ export const configSchema = entry({
   traces,
   flush,
   retention,
+  quarantine,
   identities,
   idempotency,
   track,

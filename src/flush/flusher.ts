@@ -13,6 +13,7 @@ import type { FlushPlan } from "../index/plan.ts";
 import type { Journal } from "../journal/append.ts";
 import { segmentPath } from "../journal/segment.ts";
 import { type Compression, journalDir } from "./layout.ts";
+import type { QuarantineReport } from "./quarantine_limits.ts";
 import type { RetentionLimits } from "./retention.ts";
 import { FlushError, WorkerLink } from "./worker_link.ts";
 import type { FlushReport } from "./write_flush.ts";
@@ -305,14 +306,23 @@ export class Flusher {
     if (now - this.#retainedAt < retentionIntervalMs && now >= this.#retainedAt) return;
     this.#retainedAt = now;
     try {
-      const { age, bytes } = await this.#worker.retain(retention, now);
+      const { age, bytes, quarantine } = await this.#worker.retain(retention, now);
       metrics.counter("weir_retention_removed_total").inc({ reason: "age" }, age);
       metrics.counter("weir_retention_removed_total").inc({ reason: "bytes" }, bytes);
       if (age + bytes > 0) log.info("Old parts removed", { count: age + bytes });
+      this.#noteQuarantine(quarantine);
     } catch (error) {
       log.error("Retention failed", { error: describeError(error) });
     }
     catalog.refresh();
+  }
+
+  /** What was damaged is gone for good then: somebody may have wanted to look at it. */
+  #noteQuarantine({ age, excess, bytes }: QuarantineReport): void {
+    const { log, metrics } = this.#options;
+    metrics.counter("weir_quarantine_removed_total").inc({ reason: "age" }, age);
+    metrics.counter("weir_quarantine_removed_total").inc({ reason: "bytes" }, excess);
+    if (age + excess > 0) log.warn("Files in quarantine removed", { count: age + excess, bytes });
   }
 
   #noteFailure(error: unknown): void {

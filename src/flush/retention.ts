@@ -1,12 +1,14 @@
 /**
- * Removes what nobody needs any longer: parts by age and by bytes, identities and replies by age. Runs in the
+ * Removes what nobody needs any longer: parts and what lies in quarantine by age and by bytes,
+ * identities and replies by age. Runs in the
  * flush worker, beside no flush.
  * @module
  */
 
-import { dirname, join } from "node:path";
 import { dayOf } from "../base/record.ts";
 import type { AgedPart, CheckpointWriter } from "../catalog/checkpoint.ts";
+import { limitQuarantine, type QuarantineLimits, type QuarantineReport } from "./quarantine_limits.ts";
+import { removeFiles } from "./remove_files.ts";
 
 const dayMs = 86_400_000;
 /** Parts taken off the list in one transaction. */
@@ -22,6 +24,7 @@ export interface RetentionLimits {
   readonly identityKeepMs: number;
   /** How long a reply is kept. */
   readonly replyKeepMs: number;
+  readonly quarantine: QuarantineLimits;
 }
 
 /** What was removed. */
@@ -33,6 +36,7 @@ export interface RetentionReport {
   readonly identityDays: number;
   readonly replies: number;
   readonly sessions: number;
+  readonly quarantine: QuarantineReport;
 }
 
 /**
@@ -51,7 +55,7 @@ export function applyRetention(
   for (let i = 0; i < parts.length; i += partsPerStep) {
     const step = parts.slice(i, i + partsPerStep);
     inTransaction(writer, now, () => step.forEach(({ id }) => writer.removePart(id)));
-    removeFiles(dataDir, step);
+    removeFiles(dataDir, step.map(({ path }) => path));
   }
   const forgotten = inTransaction(writer, now, () => ({
     identityDays: writer.forgetIdentities(dayOf(Math.max(0, now - limits.identityKeepMs))),
@@ -59,7 +63,8 @@ export function applyRetention(
     // Whatever comes for a session comes within the time in which a repeat of it is recognised.
     sessions: writer.forgetSessions(now - limits.identityKeepMs),
   }));
-  return { age: aged.length, bytes: excess.length, ...forgotten };
+  const quarantine = limitQuarantine(limits.quarantine, now, dataDir);
+  return { age: aged.length, bytes: excess.length, ...forgotten, quarantine };
 }
 
 /** The parts to remove, oldest first. */
@@ -97,29 +102,5 @@ function inTransaction<T>(writer: CheckpointWriter, now: number, run: () => T): 
   } catch (error) {
     writer.rollback();
     throw error;
-  }
-}
-
-function removeFiles(dataDir: string, parts: readonly AgedPart[]): void {
-  for (const { path } of parts) {
-    try {
-      Deno.removeSync(join(dataDir, path));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  for (const directory of new Set(parts.map(({ path }) => dirname(path)))) removeEmpty(dataDir, directory);
-}
-
-/** Removes a partition's folder that has become empty, and those above it, up to the folder of the kind. */
-function removeEmpty(dataDir: string, directory: string): void {
-  for (let path = directory; path.includes("/"); path = dirname(path)) {
-    const full = join(dataDir, path);
-    try {
-      if (!Deno.readDirSync(full)[Symbol.iterator]().next().done) return;
-      Deno.removeSync(full);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
   }
 }

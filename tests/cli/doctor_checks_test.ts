@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { checkClock, checkDataDir, checkDisk, checkRedis } from "../../src/cli/doctor_checks.ts";
+import {
+  checkClock,
+  checkDataDir,
+  checkDisk,
+  checkQuarantine,
+  checkRedis,
+} from "../../src/cli/doctor_checks.ts";
 import { defaultConfig } from "../../src/config/schema.ts";
 import { startRedis } from "../support/redis.ts";
 import { tempDir } from "../support/temp.ts";
@@ -44,4 +50,16 @@ Deno.test("checkDataDir() warns of a damaged catalog", async () => {
     ["data_dir", "ok"],
     ["catalog", "warn"],
   ]);
+});
+
+Deno.test("checkQuarantine() says what was set aside, and nothing where nothing was", async () => {
+  await using dir = await tempDir();
+  assertEquals(checkQuarantine(dir.path), []);
+  await Deno.mkdir(`${dir.path}/quarantine/parts`, { recursive: true });
+  assertEquals(checkQuarantine(dir.path), []);
+  await Deno.writeTextFile(`${dir.path}/quarantine/1.bin`, "x");
+  await Deno.writeTextFile(`${dir.path}/quarantine/parts/1`, "x".repeat(1024 ** 2));
+  const [finding, ...others] = checkQuarantine(dir.path);
+  assertEquals([finding.state, others], ["warn", []]);
+  assertMatch(finding.text, /^2 damaged files lie in quarantine\/, 1(\.0)? MiB, the latest since 20/);
 });

@@ -32,6 +32,7 @@ Deno.test("defaultConfig() has the defaults that the design names", () => {
     traces: { idle_ms: 30_000 },
     flush: { interval_ms: 10_000, journal_bytes: 64 * miB, compression: "none" },
     retention: { max_age_ms: 0, max_bytes: 0, interval_ms: 60_000 },
+    quarantine: { max_age_ms: 0, max_bytes: 1024 ** 3 },
     identities: { keep_ms: 5 * day + 1_800_000 },
     idempotency: { keep_ms: day },
     track: {

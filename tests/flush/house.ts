@@ -115,7 +115,14 @@ export async function openHouse(dataDir: string, options: HouseOptions = {}): Pr
     journalBytes: options.journalBytes ?? 64 * 1024 * 1024,
     maxHeldBytes: options.maxHeldBytes ?? 1024 * 1024 * 1024,
     retentionIntervalMs: options.retentionIntervalMs ?? 0,
-    retention: options.retention ?? { maxAgeMs: 0, maxBytes: 0, identityKeepMs, replyKeepMs: 86_400_000 },
+    retention: options.retention ??
+      {
+        maxAgeMs: 0,
+        maxBytes: 0,
+        identityKeepMs,
+        replyKeepMs: 86_400_000,
+        quarantine: { maxAgeMs: 0, maxBytes: 0 },
+      },
   };
   const flusher = new Flusher({
     ...{ dataDir, journal, indexes, catalog, clock, log, metrics },

@@ -6,7 +6,13 @@ import { tempDir } from "../support/temp.ts";
 import { addBatch, addEvent, addReply, HandClock, openHouse, start } from "./house.ts";
 
 const day = 86_400_000;
-const keepAll: RetentionLimits = { maxAgeMs: 0, maxBytes: 0, identityKeepMs: 5 * day, replyKeepMs: day };
+const keepAll: RetentionLimits = {
+  maxAgeMs: 0,
+  maxBytes: 0,
+  identityKeepMs: 5 * day,
+  replyKeepMs: day,
+  quarantine: { maxAgeMs: 0, maxBytes: 0 },
+};
 
 Deno.test("retention by age removes parts a whole day after both their day and their writing are past", async () => {
   await using dir = await tempDir();
