@@ -10,6 +10,7 @@ import type { StallWatch, Watch } from "./stall_watch.ts";
 /**
  * Bodies announced as no larger than this are read in one go, which is cheaper than a stream. Nobody sees their bytes
  * come one by one, so they must be here as a whole before a body would count as stalled: 16 KiB is 0.5 KiB/s then.
+ * Larger ones that are read so are waited for as many times as long.
  */
 const wholeBodyBytes = 16 * 1024;
 
@@ -23,6 +24,8 @@ export interface BodyOptions {
   readonly stalls: StallWatch;
   /** Leaves content codings as they are; the cap is on the bytes sent then. @default false */
   readonly asSent?: boolean;
+  /** Bodies announced as no larger than this are small to {@link readSmallBody}. @default 16 KiB */
+  readonly smallBytes?: number;
 }
 
 /**
@@ -46,7 +49,8 @@ export function contentLength(headers: Headers): number | undefined {
  */
 export function readSmallBody(request: Request, options: BodyOptions): Promise<Uint8Array> | undefined {
   const announced = contentLength(request.headers);
-  if (announced === undefined || announced > wholeBodyBytes || codingOf(request.headers) !== "identity") {
+  const { smallBytes = wholeBodyBytes } = options;
+  if (announced === undefined || announced > smallBytes || codingOf(request.headers) !== "identity") {
     return undefined;
   }
   if (announced > options.maxBytes) throw tooLarge(options.maxBytes);
@@ -84,7 +88,7 @@ function cutOff(cause?: unknown): WeirError {
 function readWhole(request: Request, announced: number, stalls: StallWatch): Promise<Uint8Array> {
   if (announced === 0) return Promise.resolve(new Uint8Array(0));
   return new Promise((resolve, reject) => {
-    const watch = stalls.watch(reject);
+    const watch = stalls.watch(reject, Math.ceil(announced / wholeBodyBytes));
     request.bytes().then((bytes) => {
       watch[Symbol.dispose]();
       if (bytes.length === announced) resolve(bytes);

@@ -16,6 +16,9 @@ import { firstHold, rowLimits } from "./limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./reply.ts";
 import type { RowMeter } from "./row_meter.ts";
 
+/** As long as this, a body is read in one piece, which the room made for it covers; chunks of it cost a turn each. */
+const wholeBytes = 256 * 1024;
+
 /**
  * Takes one request of a {@link DirectRoute}: its rows as they close, the rest once the body has proven good.
  * @throws WeirError for what refuses the request as a whole; nothing of it is stored then
@@ -34,13 +37,13 @@ export async function takeDirect(
   using turn = await house.idempotency.begin(inbound, session.scope);
   if (turn.repeat !== undefined) return repeatResponse(turn.repeat);
   const reading = { maxBytes: shape.maxBytes, stalls };
-  const small = await readSmallBody(request, reading);
+  const small = await readSmallBody(request, { ...reading, smallBytes: wholeBytes });
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits: rowLimits(shape, config.limits) });
   const breath = new Breath();
   const take = (window: RowWindow): void => {
     session.take(window);
     window.settle();
-    lease.hold(rows.capacity + session.heldBytes);
+    lease.hold((small?.length ?? 0) + rows.capacity + session.heldBytes);
   };
   for await (const chunk of small ? inPieces([small]) : readBody(request, reading)) {
     meter.countBytes(chunk.length);

@@ -27,6 +27,7 @@ export interface Watch extends Disposable {
 class WatchedBody implements Watch {
   readonly since: number;
   readonly giveUp: (refusal: WeirError) => void;
+  readonly patience: number;
   /** Since when the next byte is waited for; Infinity while none is. */
   waitingSince: number;
   refusal: WeirError | undefined;
@@ -35,8 +36,13 @@ class WatchedBody implements Watch {
   /** Where it stands; -1 once it does not. */
   #at: number;
 
-  constructor(giveUp: (refusal: WeirError) => void, bodies: WatchedBody[], clock: Clock) {
+  constructor(
+    giveUp: (refusal: WeirError) => void,
+    of: { patience: number; bodies: WatchedBody[]; clock: Clock },
+  ) {
+    const { bodies, clock } = of;
     this.giveUp = giveUp;
+    this.patience = of.patience;
     this.#bodies = bodies;
     this.#clock = clock;
     this.since = this.waitingSince = clock.monotonic();
@@ -83,9 +89,13 @@ export class StallWatch {
     this.#clock = clock;
   }
 
-  /** Begins to watch; `giveUp` is called once, with the reason, when the body is late; never during this call. */
-  watch(giveUp: (refusal: WeirError) => void): Watch {
-    const body = new WatchedBody(giveUp, this.#bodies, this.#clock);
+  /**
+   * Begins to watch; `giveUp` is called once, with the reason, when the body is late; never during this call.
+   * @param patience How many times as long as others it may be waited for: a body of which nothing is seen before it
+   * is whole takes longer than the next byte of one that is read in chunks.
+   */
+  watch(giveUp: (refusal: WeirError) => void, patience = 1): Watch {
+    const body = new WatchedBody(giveUp, { patience, bodies: this.#bodies, clock: this.#clock });
     const end = this.#end;
     if (end !== undefined) queueMicrotask(() => this.#giveUp(body, end));
     if (this.#timer === undefined) {
@@ -100,8 +110,9 @@ export class StallWatch {
     const now = this.#clock.monotonic();
     const { stall_timeout_ms: stallMs, body_timeout_ms: totalMs } = this.#limits();
     for (const body of [...this.#bodies]) {
-      if (now - body.waitingSince >= stallMs) {
-        this.#giveUp(body, new WeirError("stalled", `No byte of the body came for ${stallMs} ms`));
+      const waitMs = stallMs * body.patience;
+      if (now - body.waitingSince >= waitMs) {
+        this.#giveUp(body, new WeirError("stalled", `No byte of the body came for ${waitMs} ms`));
       } else if (now - body.since >= totalMs) {
         this.#giveUp(body, new WeirError("stalled", `The body took longer than ${totalMs} ms`));
       }

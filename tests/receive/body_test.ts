@@ -175,6 +175,22 @@ Deno.test("readBody() gives up a body of which no byte comes any more", async ()
   }
 });
 
+Deno.test("readSmallBody() waits longer for a body that is larger than small ones are by default", async () => {
+  await using server = serveBodies({ stallMs: 30_000, smallBytes: 100_000 });
+  using client = await openRaw(server.url);
+  await client.write(requestHead(server.url, 4 * smallest) + "x".repeat(50));
+  await server.begun();
+  await arrived();
+  server.clock.at += 119_999;
+  server.stalls.check();
+  await arrived();
+  server.clock.at += 2;
+  server.stalls.check();
+  const { code, isSmall } = await server.next();
+  assertEquals([code, isSmall], ["stalled", true]);
+  assertEquals((await client.readReply())?.status, 408);
+});
+
 Deno.test("readBody() waits as long as bytes keep coming, up to the limit for a body as a whole", async () => {
   let chunks = 0;
   await using server = serveBodies({

@@ -48,13 +48,14 @@ export interface ServeBodiesOptions {
   maxBytes?: number;
   stallMs?: number;
   totalMs?: number;
+  smallBytes?: number;
   /** Called with each chunk, before the next one is asked for. */
   onChunk?: (chunk: Uint8Array, server: BodyServer) => void | Promise<void>;
 }
 
 /** Serves on a free loopback port; a body is answered with its size, or the error's status and code. */
 export function serveBodies(options: ServeBodiesOptions = {}): BodyServer {
-  const { maxBytes = Infinity, stallMs = 30_000, totalMs = 600_000, onChunk } = options;
+  const { maxBytes = Infinity, stallMs = 30_000, totalMs = 600_000, smallBytes, onChunk } = options;
   const clock = handClock();
   const stalls = new StallWatch(() => ({ stall_timeout_ms: stallMs, body_timeout_ms: totalMs }), clock);
   const results = new Mailbox<BodyResult>();
@@ -66,7 +67,7 @@ export function serveBodies(options: ServeBodiesOptions = {}): BodyServer {
     let failure: { code: string; message: string; status: number } | undefined;
     begun.put();
     try {
-      const small = readSmallBody(request, { maxBytes, stalls });
+      const small = readSmallBody(request, { maxBytes, stalls, smallBytes });
       isSmall = small !== undefined;
       if (small !== undefined) chunks.push(await small);
       else {

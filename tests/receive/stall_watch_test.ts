@@ -29,6 +29,17 @@ Deno.test("StallWatch gives a body up once, when no byte came for too long", () 
   stalls.stop();
 });
 
+Deno.test("StallWatch waits as many times as long as it is told to", () => {
+  const { stalls, pass } = watchWith(100, 1_000);
+  const reasons: string[] = [];
+  using _patient = stalls.watch(({ message }) => reasons.push(message), 3);
+  pass(299);
+  assertEquals(reasons, []);
+  pass(1);
+  assertEquals(reasons, ["No byte of the body came for 300 ms"]);
+  stalls.stop();
+});
+
 Deno.test("StallWatch does not count the time in which nobody waits for a byte", () => {
   const { stalls, pass } = watchWith(100, 1_000);
   const reasons: string[] = [];

@@ -14,6 +14,8 @@ export interface SentValue {
   readonly sentBytes: number;
   /** Brackets open at once. */
   readonly maxDepth: number;
+  /** Does it hold an escape such as `\ud83d`? Its bytes were UTF-8: half a surrogate pair comes in no other way. */
+  readonly hasUnicodeEscape: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ export interface SentValue {
  * @throws WeirError `file_too_large`, `ill_formed_text`
  */
 export function fileContent(value: unknown, maxBytes: number, sent?: SentValue): Uint8Array {
-  const text = typeof value === "string" ? wellFormed(value) : indented(value, maxBytes, sent);
+  const text = typeof value === "string" ? value : indented(value, maxBytes, sent);
+  if ((sent === undefined || sent.hasUnicodeEscape) && isIllFormed(value, text)) throw illFormed();
   // A UTF-16 unit is at least one byte.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
   const bytes = encoder.encode(text);
@@ -32,18 +35,16 @@ export function fileContent(value: unknown, maxBytes: number, sent?: SentValue):
   return bytes;
 }
 
-function wellFormed(text: string): string {
-  if (!text.isWellFormed()) throw illFormed();
-  return text;
+/** Does the value's text hold half a surrogate pair, or, in JSON, the escape that stands for one? */
+function isIllFormed(value: unknown, text: string): boolean {
+  return typeof value === "string" ? !text.isWellFormed() : textHoldsLoneSurrogate(text);
 }
 
 /** The indent grows with depth: 1 MiB of brackets could become a file of hundreds, which is found out before. */
 function indented(value: unknown, maxBytes: number, sent: SentValue | undefined): string {
   const mayGrow = sent === undefined || mostIndentBytes(sent) > maxBytes;
   if (mayGrow && indentBytes(value, 0, maxBytes) > maxBytes) throw tooLarge(maxBytes);
-  const text = JSON.stringify(value, undefined, 2);
-  if (textHoldsLoneSurrogate(text)) throw illFormed();
-  return text;
+  return JSON.stringify(value, undefined, 2);
 }
 
 /** Every second byte a value, each in a line of its own, all as deep as may be. */

@@ -62,6 +62,7 @@ export function readItem(
     item.bytes = fileContent(traceData, settings.max_file_bytes, {
       sentBytes: window.end(i) - window.start(i),
       maxDepth: limits.max_depth,
+      hasUnicodeEscape: window.hasUnicodeEscape,
     });
   } catch (error) {
     item.problem = toWeirError(error);

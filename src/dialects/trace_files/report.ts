@@ -33,27 +33,34 @@ function resultOf({ index, fileName, path: filePath, bytes, problem }: Written):
   return { index, fileName, success: false, error: message, code, retryable };
 }
 
-/** Counts and logs a batch. */
+/**
+ * Counts a batch, and logs it in one of the next turns: whoever reads the log wakes up with each line, and the client's
+ * reply need not wait for that.
+ */
 export function reportBatch(
   files: readonly Written[],
   durationMs: number,
   { services, inbound }: Pick<WriteContext, "services" | "inbound">,
 ): void {
-  const { metrics, log } = services;
+  const { metrics } = services;
   const { successful, failed, bytes } = sums(files);
   const result = failed === 0 ? "all" : successful === 0 ? "none" : "some";
   metrics.counter("weir_trace_file_batches_total").inc({ result });
   metrics.histogram("weir_trace_file_batch_seconds").observe(durationMs / 1_000);
   count(files, services);
-  log.info("Batch of trace files", {
-    count: files.length,
-    failed,
-    success_rate: Math.round(successful / files.length * 1_000) / 1_000,
-    bytes,
-    duration_ms: Math.round(durationMs * 100) / 100,
-    request_id: inbound.requestId,
+  // Asked for while the request is there.
+  const requestId = inbound.requestId;
+  setTimeout(() => {
+    services.log.info("Batch of trace files", {
+      count: files.length,
+      failed,
+      success_rate: Math.round(successful / files.length * 1_000) / 1_000,
+      bytes,
+      duration_ms: Math.round(durationMs * 100) / 100,
+      request_id: requestId,
+    });
+    reportTrouble(files, { log: services.log, requestId });
   });
-  reportTrouble(files, { services, inbound });
 }
 
 /** Counts a single write. */
@@ -62,23 +69,29 @@ export function reportOne(file: Written, { services }: Pick<WriteContext, "servi
 }
 
 function count(files: readonly Written[], { metrics }: Services): void {
-  for (const { problem } of files) {
-    metrics.counter("weir_trace_files_total").inc({ outcome: problem?.code ?? "written" });
+  const outcomes = new Map<string, number>();
+  let bytes = 0;
+  for (const file of files) {
+    const outcome = file.problem?.code ?? "written";
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    bytes += file.bytes;
   }
-  metrics.counter("weir_trace_file_bytes_total").inc(sums(files).bytes);
+  for (const [outcome, number] of outcomes) {
+    metrics.counter("weir_trace_files_total").inc({ outcome }, number);
+  }
+  metrics.counter("weir_trace_file_bytes_total").inc(bytes);
 }
 
 /** A batch whose files the disk did not take is answered with 200: the log must say it all the same. */
 function reportTrouble(
   files: readonly Written[],
-  { services: { log }, inbound }: Pick<WriteContext, "services" | "inbound">,
+  { log, requestId }: { log: Services["log"]; requestId: string },
 ): void {
   const failed = files.filter(({ problem }) => problem && errorTable[problem.code].level === "error");
   if (failed.length === 0) return;
   const { code, cause } = failed[0].problem!;
-  const { requestId: request_id } = inbound;
   const error = cause === undefined ? undefined : describeError(cause);
-  log.error("Trace files could not be written", { count: failed.length, code, error, request_id });
+  log.error("Trace files could not be written", { count: failed.length, code, error, request_id: requestId });
 }
 
 function sums(files: readonly Written[]): { successful: number; failed: number; bytes: number } {

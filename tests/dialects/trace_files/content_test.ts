@@ -37,7 +37,7 @@ Deno.test("fileContent() does not build what would be far too large", () => {
   let value: unknown = new Array(500_000).fill(1);
   for (let depth = 1; depth < 128; depth++) value = [value];
   const start = performance.now();
-  const sent = { sentBytes: JSON.stringify(value).length, maxDepth: 128 };
+  const sent = { sentBytes: JSON.stringify(value).length, maxDepth: 128, hasUnicodeEscape: false };
   for (const known of [undefined, sent]) {
     const build = (): Uint8Array => fileContent(value, 8 * 1024 * 1024, known);
     assertEquals(assertThrows(build, WeirError).code, "file_too_large");
@@ -48,6 +48,8 @@ Deno.test("fileContent() does not build what would be far too large", () => {
 Deno.test("fileContent() refuses halves of surrogate pairs, wherever they are", () => {
   for (const value of ["\ud83d", "a\ude00b", { a: "\ud83d" }, ["x", { "\udc00": 1 }]]) {
     assertEquals(codeOf(value), "ill_formed_text");
+    const sent = { sentBytes: 100, maxDepth: 128, hasUnicodeEscape: true };
+    assertEquals(assertThrows(() => fileContent(value, 1_000, sent), WeirError).code, "ill_formed_text");
   }
   // The text `\ud83d`, not half a pair.
   assertEquals(decoder.decode(fileContent(["\\ud83d"], 100)), '[\n  "\\\\ud83d"\n]');
