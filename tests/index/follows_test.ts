@@ -44,3 +44,19 @@ Deno.test("Indexes.follows() says yes of batches of a request that others hold, 
   indexes.release(next.unit);
   assertEquals(reserve(indexes, batch(4)).follows, false);
 });
+
+Deno.test("Indexes.follows() says yes of a unit that repeats a batch which another one holds", () => {
+  const indexes = newIndexes();
+  const send = () =>
+    reserve(indexes, (unit) => {
+      addBatch(unit, { rid: "r", index: 0, t: 1, content: 0 });
+      addRow(unit, { id: "row" });
+    });
+  const first = send();
+  const repeat = send();
+  // Nothing of the request is left in the repeat.
+  assertEquals([repeat.unit.count, first.follows, repeat.follows], [1, false, true]);
+  indexes.release(repeat.unit);
+  indexes.release(first.unit);
+  assertEquals(send().follows, false);
+});
