@@ -5,10 +5,9 @@
 
 import type { Compression } from "./layout.ts";
 import type { Candidate } from "./newest.ts";
+import { OpenSegments, readAt } from "./open_segments.ts";
 import { gather, readStretch, type StoredPiece, type Stretch, StretchReader } from "./stored_bytes.ts";
 
-/** Bytes read at once. */
-const pieceBytes = 256 * 1024;
 /** Parts that stay open from line to line. */
 const maxOpen = 16;
 
@@ -30,8 +29,7 @@ export class FoundLines implements Disposable {
   readonly #files = new Map<string, Deno.FsFile>();
   #lines: readonly FoundLine[] = [];
   #next = 0;
-  /** Segments that were opened while the index named them: a flush may remove them since. */
-  readonly #segments = new Map<string, Deno.FsFile>();
+  readonly #segments = new OpenSegments();
   /** The piece that was decompressed last: neighbours mostly lie together. */
   #piece = { key: "", bytes: new Uint8Array(0) };
   #isDisposed = false;
@@ -41,22 +39,14 @@ export class FoundLines implements Disposable {
     this.#ended = ended;
   }
 
-  /**
-   * Opens a segment. To be called in the turn of the event loop in which the index named it: then it is there, and
-   * can be read however long that takes.
-   */
+  /** As `OpenSegments.open`, to be called in the turn in which the index named the segment. */
   openSegment(path: string): void {
-    if (!this.#segments.has(path)) this.#segments.set(path, Deno.openSync(path));
+    this.#segments.open(path);
   }
 
   /** The pieces of a stretch; of a segment, from where it was opened. */
-  async *pieces(stretch: Stretch): AsyncGenerator<StoredPiece, void, undefined> {
-    const file = this.#segments.get(stretch.path);
-    if (file === undefined) return yield* readStretch(stretch);
-    for (let at = 0; at < stretch.length; at += pieceBytes) {
-      const offset = stretch.offset + at;
-      yield { bytes: await readAt(file, offset, Math.min(pieceBytes, stretch.length - at)), offset };
-    }
+  pieces(stretch: Stretch): AsyncGenerator<StoredPiece, void, undefined> {
+    return this.#segments.pieces(stretch);
   }
 
   /** Takes the lines over. */
@@ -82,7 +72,8 @@ export class FoundLines implements Disposable {
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    for (const file of [...this.#files.values(), ...this.#segments.values()]) file.close();
+    for (const file of this.#files.values()) file.close();
+    this.#segments[Symbol.dispose]();
     this.#ended();
   }
 
@@ -113,15 +104,4 @@ export class FoundLines implements Disposable {
     this.#files.delete(oldest);
     return file;
   }
-}
-
-async function readAt(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  await file.seek(offset, Deno.SeekMode.Start);
-  for (let done = 0; done < length;) {
-    const read = await file.read(bytes.subarray(done));
-    if (read === null) throw new Error(`Cannot read stored bytes: they end ${length - done} bytes too early`);
-    done += read;
-  }
-  return bytes;
 }

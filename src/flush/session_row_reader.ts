@@ -13,11 +13,10 @@ import { segmentPath } from "../journal/segment.ts";
 import { JsonMembers } from "./json_members.ts";
 import { journalDir, parsePartName } from "./layout.ts";
 import { LineCutter } from "./lines.ts";
+import { OpenSegments } from "./open_segments.ts";
 import { sessionRowOf } from "./session_row.ts";
-import { gather, readStretch, StretchReader } from "./stored_bytes.ts";
+import { gather, type Stretch, StretchReader } from "./stored_bytes.ts";
 
-/** A flush may remove a segment that is being read; then all is looked up again, so many times. */
-const maxTries = 5;
 const maxOpenParts = 8;
 const idName = new TextEncoder().encode("id");
 
@@ -80,37 +79,34 @@ export class SessionRowReader {
   }
 
   async #find(owner: RowOwner): Promise<FoundRow[]> {
-    for (let tries = 1;; tries++) {
-      const { indexes, catalog } = this.#sources;
-      // All in one turn of the event loop: what leaves the index is in the catalog.
-      const found: FoundRow[] = catalog.sessionRows.of(owner).map((listed) => ({ t: listed.t, listed }));
-      const extents = sessionRowFolders.flatMap((folder) =>
-        [...indexes.rows.entries(`${folder}/app=${encodeName(owner.app)}/`)].map((plan) => plan.extents)
-      );
-      try {
-        for (const each of extents) found.push(...await this.#inJournal(each, owner));
-        return found.sort((a, b) => a.t - b.t);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound) || tries >= maxTries) throw error;
-      }
-    }
-  }
-
-  async #inJournal(extents: Float64Array, owner: RowOwner): Promise<FoundRow[]> {
-    const found: FoundRow[] = [];
+    const { indexes, catalog } = this.#sources;
+    using segments = new OpenSegments();
+    // All in one turn of the event loop: what leaves the index is in the catalog, and its segments are open by then.
+    const found: FoundRow[] = catalog.sessionRows.of(owner).map((listed) => ({ t: listed.t, listed }));
+    const stretches = sessionRowFolders.flatMap((folder) =>
+      [...indexes.rows.entries(`${folder}/app=${encodeName(owner.app)}/`)]
+        .flatMap(({ extents }) => this.#open(extents, segments))
+    );
     const lines = new LineCutter((line) => {
       const row = sessionRowOf(line, 0);
       if (row !== undefined && belongs(row, owner)) found.push({ t: row.t, line: line.slice() });
     });
+    for (const stretch of stretches) {
+      for await (const { bytes } of segments.pieces(stretch)) lines.push(bytes);
+    }
+    return found.sort((a, b) => a.t - b.t);
+  }
+
+  #open(extents: Float64Array, segments: OpenSegments): Stretch[] {
+    const stretches: Stretch[] = [];
     const dir = journalDir(this.#sources.dataDir);
     for (let i = 0; i < extents.length; i += rowExtentStride) {
       const [segment, offset, length] = extents.subarray(i, i + 3);
       const path = segmentPath(dir, segment);
-      for await (const { bytes } of readStretch({ path, compression: "none", offset, length })) {
-        lines.push(bytes);
-      }
+      segments.open(path);
+      stretches.push({ path, compression: "none", offset, length });
     }
-    return found;
+    return stretches;
   }
 }
 
