@@ -17,6 +17,10 @@ const maxWriters = 64;
 /** Files no larger than this are made and named by calls that block the thread; what waits for the disk never does. */
 const briefBytes = 64 * 1024;
 
+/** How often a temporary file is looked for that is not where it was made, and how long after one another, in ms. */
+const maxRemoveTries = 50;
+const removeWaitMs = 2;
+
 /** One file that is to be written. */
 export interface FileToWrite {
   readonly directory: RealDirectory;
@@ -149,11 +153,17 @@ function swapped(): WeirError {
   return new WeirError("invalid_directory", "Invalid output path");
 }
 
-/** A temporary file that cannot be removed now is removed by the next start. */
+/**
+ * A temporary file that cannot be removed now is removed by the next start. Where one is not found, somebody swapped its
+ * directory for another: it is found again once that is back, which is waited for a little.
+ */
 async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch {
-    return;
+  for (let tries = 0; tries < maxRemoveTries; tries++) {
+    try {
+      return await Deno.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, removeWaitMs));
   }
 }
