@@ -3,8 +3,9 @@
  * @module
  */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { FaultPlace } from "../../src/base/faults.ts";
+import { namesIn } from "../journal/support.ts";
 import { journalOnlyConfig, Trial } from "./trial.ts";
 
 /** Place, and how often the daemon comes by before it stands still there. */
@@ -56,6 +57,38 @@ for (const [place, count] of journalStops) {
     await trial.restart();
     await trial.sendSome(60);
     await trial.finish();
+  });
+}
+
+/** Of a large frame's seven pieces; the last one is written when no small frame is. */
+const largeStops: Stop[] = [
+  ["journal.piece", 1],
+  ["journal.piece_written", 4],
+  ["journal.piece_fsync", 7],
+  ["journal.piece_stored", 1],
+  ["journal.piece_stored", 2],
+];
+
+for (const [place, count] of largeStops) {
+  Deno.test(`kill -9 at ${place}, time ${count}, of large bodies beside small ones: each is there once or not at all`, async () => {
+    await using trial = await Trial.start({ seed: count, faults: `${place}:pause:${count}` });
+    // Sessions have begun, so that small frames may overtake large ones.
+    await trial.sendSome(20);
+    const large = (["rows", "request", "rows"] as const).map((by) => trial.load.jobs.large(by));
+    const sending = large.map((job) => trial.load.send(trial.daemon.url, job));
+    const beside = trial.load.run(trial.daemon.url);
+    await trial.stoppedAt(place);
+    await trial.daemon.kill9();
+    const areSafe = await Promise.all(sending);
+    assert(areSafe.includes(false), "the large body that was under way was answered");
+    await beside;
+    await trial.restart();
+    // Also those whose fate is known.
+    const again = large.map((job) => trial.load.send(trial.daemon.url, job));
+    await trial.sendSome(60);
+    assertEquals(await Promise.all(again), [true, true, true]);
+    await trial.finish();
+    assertEquals(await namesIn(`${trial.dataDir}/quarantine`), []);
   });
 }
 

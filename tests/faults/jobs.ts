@@ -9,6 +9,8 @@ import { markOf } from "./stored.ts";
 
 /** Most rows of one body. */
 const maxRows = 2000;
+/** Together 2.8 MB: a frame of seven pieces, the short last one included. */
+const largeRows = { count: 47, size: 60_000 };
 
 /** One request, to be sent once, or again and again where it is `repeatable`. */
 export interface Job {
@@ -74,6 +76,14 @@ export class JobMaker {
     return { ...this.#keyed(repeatable), shape: "batch", path: "/track/batch", rows, sent };
   }
 
+  /** Rows at /track/batch whose frame gets a segment of its own. @param by Who has a name: each row, or the request. */
+  large(by: "rows" | "request"): Job {
+    const { count, size } = largeRows;
+    const { sent, rows } = this.#rows("unit", count, { isNamed: by === "rows", size });
+    const headers: Job["headers"] = by === "rows" ? {} : { "idempotency-key": `request ${this.#named++}` };
+    return { headers, repeatable: true, shape: "batch", path: "/track/batch", rows, sent };
+  }
+
   /** Rows at /track/batch as NDJSON. */
   stream(count = this.#size()): Job {
     const { sent, rows, repeatable } = this.#rows("stream", count);
@@ -111,17 +121,17 @@ export class JobMaker {
   #rows(
     kind: SentRows["kind"],
     count: number,
+    { isNamed = this.#random() < 0.5, size }: { isNamed?: boolean; size?: number } = {},
   ): { sent: SentRows; rows: string[]; repeatable: boolean } {
     const sent = this.#ledger.enter(kind, count);
-    const repeatable = this.#random() < 0.5;
-    const rows = Array.from({ length: count }, (_, i) => this.#row(sent.first + i, repeatable));
-    return { sent, rows, repeatable };
+    const rows = Array.from({ length: count }, (_, i) => this.#row(sent.first + i, { isNamed, size }));
+    return { sent, rows, repeatable: isNamed };
   }
 
-  #row(n: number, isNamed: boolean): string {
+  #row(n: number, { isNamed, size }: { isNamed: boolean; size?: number }): string {
     const chance = this.#random();
     // Mostly small; now and then large enough for a kill to come in the middle of its write.
-    const mark = markOf(n, chance < 0.003 ? 150_000 : Math.floor(chance * 120));
+    const mark = markOf(n, size ?? (chance < 0.003 ? 150_000 : Math.floor(chance * 120)));
     const properties = { ...mark, ...isNamed && chance < 0.3 && { __insertId: `row ${n}` } };
     const insertId = isNamed && chance >= 0.3 ? `row ${n}` : undefined;
     if (chance > 0.97) {

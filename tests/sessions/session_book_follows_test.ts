@@ -89,9 +89,9 @@ Deno.test("follows() says yes of events whose session_start is on its way in ano
 
 Deno.test("follows() says no of the unit that starts a session anew after the one that did was refused", () => {
   const house = new House();
-  const refused = house.reserve(["a"]);
+  const refused = house.reserve(["a", "u1"]);
   house.indexes.release(refused.unit);
-  const anew = house.reserve(["a"]);
+  const anew = house.reserve(["a", "u1"]);
   assertEquals([anew.follows, house.wouldFollow(["a"])], [false, true]);
 });
 
