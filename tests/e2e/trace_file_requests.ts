@@ -3,8 +3,10 @@
  * @module
  */
 
+import { assert, assertEquals } from "@std/assert";
 import type { Daemon } from "../support/daemon.ts";
 import { type Reply, send, type SendOptions } from "../support/http.ts";
+import { filesBelow } from "../support/parts.ts";
 
 /** One file's part of a reply to a batch. */
 export interface FileResult {
@@ -93,4 +95,23 @@ export async function snapshot(
   };
   await walk(folder);
   return lines.sort();
+}
+
+/** Every file below the root. */
+export function written(daemon: Daemon): Promise<string[]> {
+  return filesBelow(`${daemon.dataDir}/files`, ".");
+}
+
+/** Is it this error, in the form that all errors of the dialect have? */
+export function assertRefused(
+  { status, json }: Answer,
+  expected: { status: number; code: string; error?: string },
+): void {
+  assertEquals(
+    [status, json.success, json.code],
+    [expected.status, false, expected.code],
+    JSON.stringify(json),
+  );
+  assert(typeof json.error === "string" && json.error !== "" && json.details !== undefined);
+  if (expected.error !== undefined) assertEquals(json.error, expected.error);
 }

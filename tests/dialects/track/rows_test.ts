@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import fc from "fast-check";
-import { type RowKind, rowPlace } from "../../../src/base/record.ts";
-import { readRecords } from "../../../src/index/replay.ts";
 import { deviceId } from "../../../src/sessions/device_id.ts";
-import { arrivedAt, chrome, event, type Posted, trackRig } from "./post_track.ts";
+import { arrivedAt, chrome, event, trackRig } from "./post_track.ts";
+import { assertSound, rawProperties } from "./sound_lines.ts";
 
 const replay = {
   chunk_index: 3,
@@ -13,41 +11,6 @@ const replay = {
   ended_at: "2026-06-08T12:00:01.000Z",
   payload: '[{"type":2}]',
 };
-
-/** What stands behind the last `"properties":` of a line, without the brace that ends the line. */
-function rawProperties(line: string): string {
-  const name = '"properties":';
-  return line.slice(line.indexOf(name) + name.length, -1);
-}
-
-/** Lines are what every reader of the journal and of the parts relies on. */
-function assertSound(posted: Posted): void {
-  for (const { line, json, place, identity } of posted.records) {
-    assert(!line.includes("\n") && !line.includes("\r"));
-    assertEquals(Object.keys(json).slice(0, 4), ["kind", "project_id", "created_at", "id"], line);
-    assert(
-      line.startsWith(
-        `{"kind":"${json.kind}","project_id":${JSON.stringify(json.project_id)},"created_at":"`,
-      ),
-    );
-    assert(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(json.created_at as string));
-    assert(place.family === "rows");
-    const again = rowPlace(
-      json.kind as RowKind,
-      json.project_id as string,
-      (json.created_at as string).slice(0, 10),
-    );
-    assertEquals(again.partition, place.partition);
-    assertEquals(json.insert_id !== undefined, identity !== undefined);
-  }
-  // And as the daemon itself reads them back after a crash.
-  const replayed = readRecords(posted.frame, "all");
-  assertEquals(replayed.map(({ place }) => place), posted.records.map(({ place }) => place));
-  assertEquals(
-    replayed.map(({ identity }) => identity && { key: identity.key, memo: identity.memo }),
-    posted.records.map(({ identity }) => identity && { key: identity.key, memo: identity.memo }),
-  );
-}
 
 Deno.test("an event becomes a line with all columns that are known of it", async () => {
   await using rig = await trackRig();
@@ -394,94 +357,3 @@ Deno.test("a page whose URL grows when it is read fits into its line", async () 
     }
   }
 });
-
-const text = fc.string({ unit: "binary", maxLength: 20 }).map((value) => value.toWellFormed());
-const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)));
-const properties = fc.dictionary(
-  fc.oneof(
-    text,
-    fc.constantFrom("__ip", "__identify", "__path", "__referrer", "__insertId", "__deviceId", "__bot"),
-  ),
-  fc.oneof(json, text),
-  { maxKeys: 6 },
-);
-const time = fc.integer({ min: arrivedAt - 6 * 86_400_000, max: arrivedAt + 120_000 });
-const named = fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" });
-const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(value, { nil: undefined });
-const anyRow = fc.oneof(
-  fc.record({
-    type: fc.constant("track"),
-    payload: fc.record({
-      name: named,
-      properties: fc.tuple(properties, optional(time)).map(([all, at]) => ({ ...all, __timestamp: at })),
-      profileId: optional(fc.oneof(named, fc.integer())),
-      groups: optional(fc.array(named, { maxLength: 3 })),
-    }),
-    insertId: optional(named),
-  }),
-  fc.record({
-    type: fc.constant("identify"),
-    payload: fc.record({ profileId: named, firstName: optional(text), properties: optional(properties) }),
-    messageId: optional(named),
-  }),
-  fc.record({
-    type: fc.constantFrom("increment", "decrement"),
-    payload: fc.record({
-      profileId: named,
-      property: named,
-      value: optional(fc.double({ min: 1e-9, max: 1e9, noNaN: true })),
-    }),
-  }),
-  fc.record({
-    type: fc.constant("group"),
-    payload: fc.record({ id: named, type: named, name: named, properties: optional(properties) }),
-  }),
-  fc.record({
-    type: fc.constant("assign_group"),
-    payload: fc.record({ groupIds: fc.array(named), profileId: optional(named) }),
-  }),
-  fc.record({
-    type: fc.constant("replay"),
-    payload: fc.record({
-      chunk_index: fc.nat(65_535),
-      events_count: fc.integer({ min: 1 }),
-      is_full_snapshot: fc.boolean(),
-      started_at: fc.constant("2026-06-08T12:00:00Z"),
-      ended_at: fc.constant("2026-06-08T12:00:00Z"),
-      payload: text,
-      sessionId: optional(fc.string({ unit: "grapheme", minLength: 1, maxLength: 10 })),
-    }),
-  }),
-  json,
-);
-
-Deno.test("any row that is accepted is a sound line, whatever it holds and however its body is cut", async () => {
-  await using rig = await trackRig();
-  let accepted = 0;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(anyRow, { minLength: 1, maxLength: 8 }),
-      fc.constantFrom("default", "../up", 'p"ü\\', "a/b", "."),
-      fc.constantFrom(1, 7, 64, 100_000),
-      fc.boolean(),
-      async (rows, project, chunkBytes, ndjson) => {
-        const headers = { "openpanel-client-id": encodeLatin1(project) };
-        const body = ndjson ? rows.map((row) => JSON.stringify(row)).join("\n") : { events: rows };
-        const posted = await rig.post(body, { headers, ndjson, chunkBytes, whole: false });
-        assertSound(posted);
-        assertEquals(posted.accepted + posted.rejected.length, rows.length);
-        assertEquals(posted.rejected.filter(({ reason }) => reason !== "validation"), []);
-        accepted += posted.accepted;
-      },
-    ),
-    { seed: 7400, numRuns: 600 },
-  );
-  assert(accepted > 1_000, `only ${accepted} rows were accepted`);
-  assertEquals(rig.logged, []);
-});
-
-/** Headers hold one byte a character. */
-function encodeLatin1(text: string): string {
-  return text.replace(/[^\u0020-\u00ff]/g, "?");
-}
