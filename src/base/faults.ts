@@ -4,7 +4,7 @@
  *
  * `WEIR_FAULTS=journal.fsync:error:3,flush.renamed:pause` means: the third time the journal syncs, fail; the
  * first time parts were renamed, say so on standard error and stand still until killed. `track.row:error:1-2` fails
- * the first two times, and never again.
+ * the first two times, and never again. `journal.piece:slow` means: a disk that takes its time, see {@link faultDelay}.
  * @module
  */
 
@@ -34,7 +34,10 @@ export const faultPlaces = {
 /** One of {@link faultPlaces}. */
 export type FaultPlace = keyof typeof faultPlaces;
 
-const actions = ["error", "enospc", "pause"] as const;
+const actions = ["error", "enospc", "pause", "slow"] as const;
+/** Where {@link faultDelay} is asked. */
+const slowPlaces: readonly string[] = ["journal.write", "journal.piece"] satisfies FaultPlace[];
+const slowMs = 50;
 
 interface Plan {
   action: (typeof actions)[number];
@@ -53,15 +56,30 @@ const plans = readPlans();
 export function faultPoint(place: FaultPlace): void {
   if (plans === undefined) return;
   const plan = plans.get(place);
-  if (plan === undefined || --plan.until < 0 || --plan.countdown > 0) return;
+  if (plan === undefined || plan.action === "slow" || !isDue(plan)) return;
   if (plan.action === "pause") standStill(place);
   const code = plan.action === "enospc" ? "ENOSPC" : "EIO";
   throw Object.assign(new Error(`Planned fault at ${place}: ${code}`), { code });
 }
 
+/**
+ * Undefined, unless a test planned a slow disk here: then it is to be waited for, and everything else goes on meanwhile.
+ * To be asked before {@link faultPoint}.
+ */
+export function faultDelay(place: FaultPlace): Promise<void> | undefined {
+  const plan = plans?.get(place);
+  if (plan?.action !== "slow" || !isDue(plan)) return undefined;
+  return new Promise((resolve) => setTimeout(resolve, slowMs));
+}
+
 /** Is any fault planned here? Then there is no way around the place. */
 export function isFaultPlanned(place: FaultPlace): boolean {
   return plans?.has(place) ?? false;
+}
+
+/** Counts a hit. */
+function isDue(plan: Plan): boolean {
+  return --plan.until >= 0 && --plan.countdown <= 0;
 }
 
 function readPlans(): Map<string, Plan> | undefined {
@@ -76,7 +94,8 @@ function readPlans(): Map<string, Plan> | undefined {
 function readPlan(item: string): [string, Plan] {
   const [place, word = "error", count = "1", ...rest] = item.split(":");
   const action = actions.find((known) => known === word);
-  const isPlace = Object.hasOwn(faultPlaces, place);
+  const places = word === "slow" ? slowPlaces : Object.keys(faultPlaces);
+  const isPlace = places.includes(place);
   const hits = /^([1-9]\d{0,8})(?:-([1-9]\d{0,8}))?$/.exec(count);
   if (!isPlace || action === undefined || rest.length > 0 || hits === null) {
     throw new Error(

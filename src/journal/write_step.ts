@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { faultPoint } from "../base/faults.ts";
+import { faultDelay, faultPoint } from "../base/faults.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { isDiskFull } from "./files.ts";
 import type { CopyBuffer, SegmentWriter } from "./segment_writer.ts";
@@ -42,6 +42,8 @@ export async function writeStep(
   { clock, durability, metrics }: StepOptions,
 ): Promise<StepFailure | undefined> {
   const began = clock.monotonic();
+  const delay = faultDelay(faults.write);
+  if (delay) await delay;
   try {
     faultPoint(faults.write);
     await segment.write(frames, copyBuffer);

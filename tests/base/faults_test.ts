@@ -72,10 +72,33 @@ Deno.test("faultPoint() stands still where a pause is planned, until the process
   assertEquals((await child.status).signal, "SIGKILL");
 });
 
+Deno.test("faultDelay() is there to be waited for where a slow disk is planned, and faultPoint() passes", async () => {
+  await using dir = await tempDir();
+  const script = `${dir.path}/delay.ts`;
+  await Deno.writeTextFile(
+    script,
+    `import { faultDelay, faultPoint } from ${JSON.stringify(faultsModule)};
+    const waits = [];
+    for (const place of ["journal.piece", "journal.write", "journal.piece", "journal.piece"]) {
+      const delay = faultDelay(place);
+      waits.push(delay !== undefined);
+      await delay;
+      faultPoint(place);
+    }
+    console.log(JSON.stringify(waits));`,
+  );
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-env=WEIR_FAULTS", script],
+    env: { WEIR_FAULTS: "journal.piece:slow:2" },
+  }).output();
+  assertEquals(JSON.parse(new TextDecoder().decode(stdout)), [false, false, true, true]);
+});
+
 Deno.test("WEIR_FAULTS with a place or an action that there is not ends the process", async () => {
   const wrong = [
     "journal.fsnyc",
     "journal.fsync:explode",
+    "journal.fsync:slow",
     "journal.fsync:error:0",
     "journal.fsync:error:x",
     "journal.fsync:error:1:2",
