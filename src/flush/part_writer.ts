@@ -8,6 +8,8 @@ import { compressMember, memberBytes } from "./members.ts";
 import { type Compression, temporaryName } from "./layout.ts";
 
 const lineBreak = 0x0a;
+/** Synced at once, a part of many MiB would hold up every sync of the journal meanwhile. */
+const syncBytes = 2 * 1024 * 1024;
 
 /** One part after the other, through the same buffer. */
 export class PartWriter {
@@ -16,6 +18,7 @@ export class PartWriter {
   #held = 0;
   #file: Deno.FsFile | undefined;
   #stored = 0;
+  #syncedTo = 0;
   #inLine = false;
 
   constructor(compression: Compression) {
@@ -27,7 +30,7 @@ export class PartWriter {
     this.abandon();
     const path = join(directory, temporaryName(name));
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
-    this.#stored = this.#held = 0;
+    this.#stored = this.#syncedTo = this.#held = 0;
     return path;
   }
 
@@ -96,6 +99,9 @@ export class PartWriter {
     const file = this.#opened();
     for (let from = 0; from < bytes.length;) from += file.writeSync(bytes.subarray(from));
     this.#stored += bytes.length;
+    if (this.#stored - this.#syncedTo < syncBytes) return;
+    file.syncDataSync();
+    this.#syncedTo = this.#stored;
   }
 
   #opened(): Deno.FsFile {
