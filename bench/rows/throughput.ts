@@ -40,7 +40,7 @@ export const throughputRows: Row[] = [
     name: "batch2000",
     what: "POST /track/batch, 2000 events a body, synced before the reply",
     body: { kind: "batch", events: 2000 },
-    connections: 4,
+    connections: 8,
     withFloor: true,
     rivals: (load) => [bare(load, 0.5, 1.25)],
   }),
@@ -64,7 +64,7 @@ export const throughputRows: Row[] = [
     name: "insert_ids",
     what: "2000 events a body, each with an insert id",
     body: { kind: "batch", events: 2000, insertIds: true },
-    connections: 4,
+    connections: 8,
     rivals: () => [withoutInsertIds()],
   }),
 ];
@@ -127,7 +127,7 @@ function withoutInsertIds(): Rival {
     label: "weir without insert ids",
     bar: 0.8,
     goal: 0.9,
-    measure: (pace) => measureWeir({ body: { kind: "batch", events: 2000 }, connections: 4 }, pace),
+    measure: (pace) => measureWeir({ body: { kind: "batch", events: 2000 }, connections: 8 }, pace),
   };
 }
 

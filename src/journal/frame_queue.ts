@@ -9,7 +9,7 @@ import { frameHeaderBytes } from "../base/record.ts";
 import type { JournalPosition } from "./segment.ts";
 
 /** A group ends with the frame that reaches this size, so that a small frame never waits for all that is queued. */
-const groupBytes = 2 * 1024 * 1024;
+const groupBytes = 4 * 1024 * 1024;
 
 /** What is stored together or not at all. Of `placed` and `released` exactly one is called, once; neither may throw. */
 export interface Frame {

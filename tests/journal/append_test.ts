@@ -91,7 +91,7 @@ Deno.test("append() takes many frames into one sync", async () => {
 Deno.test("append() ends a group where it gets large, so that the first ones need not wait for the last", async () => {
   await using root = await tempDir();
   const { journal, metrics } = await openJournal(`${root.path}/journal`);
-  await Promise.all(Array.from({ length: 6 }, (_, i) => journal.append(trackedFrame(line(i, 1 << 20)))));
+  await Promise.all(Array.from({ length: 10 }, (_, i) => journal.append(trackedFrame(line(i, 1 << 20)))));
   assertEquals(await metricValue(metrics, "weir_journal_syncs_total"), 3);
   await journal.close();
 });

@@ -9,6 +9,9 @@ import type { Unit } from "../../base/record.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { EventWriter, LyingRows } from "./event_writer.ts";
 
+/** Brackets open at once in a body whose rows are of the common shape, at the most. */
+export const maxCommonDepth = 37;
+
 const opening = ["{", '"events"', ":", "["].map((text) => new TextEncoder().encode(text));
 const closeBracket = 0x5d, closeBrace = 0x7d;
 

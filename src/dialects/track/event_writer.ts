@@ -19,8 +19,6 @@ const dayMs = 86_400_000;
 const mostAnswers = 12;
 /** What every row carries is not longer than this; senders with more are left to the schema's path. */
 const maxColumnBytes = 16_384;
-/** Brackets open at once in a body whose rows are of the common shape, at the most. */
-export const maxCommonDepth = 37;
 
 /** What must be known of a sender. */
 export interface EventSender {
