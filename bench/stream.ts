@@ -48,19 +48,39 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
 async function readVerdicts(connection: Deno.Conn): Promise<{ status: number; accepted: number }> {
   const buffer = new Uint8Array(256 * 1024);
   const decoder = new TextDecoder();
-  let text = "";
   let status = 0;
+  let text = "";
+  let lines = "";
   let accepted = 0;
   for (let size = await connection.read(buffer); size !== null; size = await connection.read(buffer)) {
     text += decoder.decode(buffer.subarray(0, size), { stream: true });
-    const lines = text.split("\n");
-    text = lines.pop()!;
-    for (const line of lines) {
-      status ||= Number(line.match(/^HTTP\/1\.1 (\d{3})/)?.[1] ?? 0);
-      accepted += Number(line.match(/^\{"through":\d+,"accepted":(\d+)/)?.[1] ?? 0);
+    if (status === 0) {
+      const headEnd = text.indexOf("\r\n\r\n");
+      if (headEnd < 0) continue;
+      status = Number(text.match(/^HTTP\/1\.1 (\d{3})/)?.[1]);
+      text = text.slice(headEnd + 4);
     }
+    const { body, rest } = takeChunks(text);
+    text = rest;
+    const whole = (lines + body).split("\n");
+    lines = whole.pop()!;
+    for (const line of whole) accepted += Number(line.match(/^\{"through":\d+,"accepted":(\d+)/)?.[1] ?? 0);
   }
   return { status, accepted };
+}
+
+/** The content of the whole chunks at the beginning of a chunked body in ASCII, and what comes behind them. */
+function takeChunks(text: string): { body: string; rest: string } {
+  let body = "";
+  let at = 0;
+  for (;;) {
+    const sizeEnd = text.indexOf("\r\n", at);
+    const size = sizeEnd < 0 ? NaN : parseInt(text.slice(at, sizeEnd), 16);
+    const end = sizeEnd + 2 + size;
+    if (!(size > 0 && end + 2 <= text.length)) return { body, rest: text.slice(at) };
+    body += text.slice(sizeEnd + 2, end);
+    at = end + 2;
+  }
 }
 
 if (import.meta.main) {
