@@ -6,8 +6,7 @@
 import { choice, integer, maxSpanMs, section, size, textField } from "../fields.ts";
 import { dayMs, giB, maxBytes, miB, minuteMs, optionalPath, path } from "./rules.ts";
 
-/** Section `track`. */
-export const track = section("Analytics events", {
+const batchOfEvents = {
   max_batch_rows: integer("Events in one batch; NDJSON has no limit", {
     min: 1,
     max: 1_000_000,
@@ -18,6 +17,11 @@ export const track = section("Analytics events", {
     max: maxBytes,
     fallback: 10 * miB,
   }),
+};
+
+/** Section `track`. */
+export const track = section("Analytics events", {
+  ...batchOfEvents,
   max_event_age_ms: integer("Events older than this are refused", {
     min: 0,
     max: maxSpanMs,
@@ -85,16 +89,7 @@ export const traceFiles = section("Trace files: text and JSON written as they ar
 
 /** Section `test_events`. */
 export const testEvents = section("Test-run events", {
-  max_batch_rows: integer("Events in one batch; NDJSON has no limit", {
-    min: 1,
-    max: 1_000_000,
-    fallback: 2000,
-  }),
-  max_batch_bytes: size("Bytes of one batch after decoding; past it 413", {
-    min: 1,
-    max: maxBytes,
-    fallback: 10 * miB,
-  }),
+  ...batchOfEvents,
   max_message_bytes: size("Bytes of one message over Connect or gRPC-Web", {
     min: 1,
     max: giB,
