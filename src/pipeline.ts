@@ -15,6 +15,7 @@ import type { BodyShape, Inbound, Ingest, IngestRoute, Reply } from "./dialects/
 import { JsonRows } from "./parse/json_rows.ts";
 import { NdjsonRows } from "./parse/ndjson_rows.ts";
 import { isUtf8 } from "./parse/utf8.ts";
+import { RowStretch } from "./parse/row_stretch.ts";
 import type { RowLimits, RowSource, RowWindow } from "./parse/window.ts";
 import type { Lease } from "./receive/admission.ts";
 import { inPieces, readBody, readSmallBody } from "./receive/body.ts";
@@ -122,12 +123,16 @@ async function takeBody(passage: Passage, reader: Reader): Promise<Response> {
   const { shape, lease, limits, unitBytes } = reader;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
   const taken = { unit: new Unit(unitBytes, house.buffers), outcomes: new Outcomes() };
-  const dispatch = async (window: RowWindow): Promise<void> => {
-    await session.take(window, taken.unit, taken.outcomes);
-    window.settle();
+  const dispatch = async (piece: RowWindow | RowStretch): Promise<void> => {
+    if (piece instanceof RowStretch) session.takeStretch!(piece, taken.unit, taken.outcomes);
+    else {
+      await session.take(piece, taken.unit, taken.outcomes);
+      piece.settle();
+    }
     lease.hold(rows.capacity + taken.unit.writer.capacity + (session.heldBytes ?? 0));
   };
-  for await (const window of windows(reader.body, rows, passage.meter)) await dispatch(window);
+  const source: RowSource<RowWindow | RowStretch> = session.takeStretch ? rows.offering() : rows;
+  for await (const piece of windows(reader.body, source, passage.meter)) await dispatch(piece);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
   session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, taken.outcomes);
   session.admit();
@@ -190,11 +195,11 @@ async function takeStream(
 }
 
 /** Windows of rows, as their last bytes arrive; long work gives others a turn between two of them. */
-async function* windows(
+async function* windows<Piece>(
   body: AsyncIterable<Uint8Array>,
-  rows: RowSource,
+  rows: RowSource<Piece>,
   meter: RowMeter,
-): AsyncGenerator<RowWindow> {
+): AsyncGenerator<Piece> {
   const breath = new Breath();
   for await (const chunk of body) {
     meter.countBytes(chunk.length);

@@ -18,6 +18,7 @@ import type { EventReader } from "../flush/event_reader.ts";
 import type { RunReader } from "../flush/run_reader.ts";
 import type { TraceReader } from "../flush/trace_reader.ts";
 import type { Indexes } from "../index/indexes.ts";
+import type { RowStretch } from "../parse/row_stretch.ts";
 import type { RowWindow } from "../parse/window.ts";
 import type { SaltStore } from "../sessions/salts.ts";
 import type { SessionBook } from "../sessions/session_book.ts";
@@ -114,6 +115,11 @@ export interface Ingest {
    * that fails must leave no record behind. Every row is either read through `window.value(i)` or trusted.
    */
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void>;
+  /**
+   * Takes rows of a JSON body straight from its bytes, from the first one on, for as long as they have the dialect's
+   * most common shape, and says how many these were. What it leaves comes in windows.
+   */
+  takeStretch?(stretch: RowStretch, unit: Unit, outcomes: Outcomes): void;
   /**
    * Takes a small body as one row, straight from its bytes, where it has the dialect's most common shape. Called
    * before anything else; the bytes are UTF-8.

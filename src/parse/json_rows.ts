@@ -19,6 +19,8 @@ import {
   skipSpace,
   trimEnd,
 } from "./scanner.ts";
+import { RowStretch } from "./row_stretch.ts";
+import { isUtf8 } from "./utf8.ts";
 import { type RowLimits, type RowSource, RowWindow, WindowBuilder } from "./window.ts";
 
 /** What {@link JsonRows} takes. */
@@ -27,6 +29,9 @@ export interface JsonRowsOptions {
   readonly rowsKey: string | readonly string[];
   readonly limits: RowLimits;
 }
+
+/** Rows of a stretch: what is done with them is done without a pause. */
+const mostStretchRows = 512;
 
 /**
  * Where in the body it stands:
@@ -57,6 +62,10 @@ export class JsonRows implements RowSource {
   readonly #window: WindowBuilder;
   readonly #outer: Envelope;
   #state: State = "start";
+  /** Are stretches offered? */
+  #isOffering = false;
+  /** Is the next one? Not where one was left just now: the scan takes a window of rows then. */
+  #isOfferDue = false;
   #isReading = false;
   #failure: unknown;
   #bytes = 0;
@@ -102,6 +111,15 @@ export class JsonRows implements RowSource {
     return this.#envelope;
   }
 
+  /**
+   * The same source, which offers stretches of the array beside windows: what is taken of a stretch when the next piece
+   * is pulled comes in no window. To be called before the first chunk.
+   */
+  offering(): RowSource<RowWindow | RowStretch> {
+    this.#isOffering = true;
+    return this;
+  }
+
   push(chunk: Uint8Array): Iterable<RowWindow> {
     this.#assertReady();
     this.#bytes += chunk.length;
@@ -109,7 +127,9 @@ export class JsonRows implements RowSource {
     if (this.#bytes > maxBodyBytes) throw this.#fail(tooLarge("it", "max_body_bytes", maxBodyBytes));
     const from = this.#append(chunk);
     this.#isReading = true;
-    return this.#read(this.#buffer.bytes, from);
+    this.#isOfferDue = this.#isOffering;
+    // Only who has asked for them gets stretches.
+    return this.#read(this.#buffer.bytes, this.#resume(from, chunk.length)) as Iterable<RowWindow>;
   }
 
   finish(): Iterable<RowWindow> {
@@ -166,7 +186,19 @@ export class JsonRows implements RowSource {
     return at;
   }
 
-  *#read(bytes: Uint8Array, from: number): Generator<RowWindow> {
+  /**
+   * Where to go on when a chunk was laid at `from`. A row that was cut off is offered from its start again, unless what
+   * is there of it is longer than the chunk: no byte is read often, however small the chunks are.
+   */
+  #resume(from: number, length: number): number {
+    const mayOffer = this.#isOffering && this.#state === "row" && this.#window.count === 0;
+    if (!mayOffer || from - this.#rowFrom > length) return from;
+    this.#scanner.restart();
+    this.#state = "between";
+    return this.#rowFrom;
+  }
+
+  *#read(bytes: Uint8Array, from: number): Generator<RowWindow | RowStretch> {
     const window = this.#window;
     let at = from;
     let isDone = false;
@@ -178,22 +210,27 @@ export class JsonRows implements RowSource {
           at = this.#scanner.scan(bytes, at, bytes.length);
           if (at === bytes.length) break;
           this.#checkRow(bytes[at], at);
-          if (window.isTooSmallFor(at)) yield window.take(bytes);
+          if (window.isTooSmallFor(at)) yield this.#takeWindow(bytes);
           const end = trimEnd(bytes, this.#rowFrom, at);
           window.add(this.#rowFrom, end, at, this.#scanner.hasUnicodeEscape);
           this.#rows++;
           this.#state = "between";
-          if (window.isFull) yield window.take(bytes);
+          if (window.isFull) yield this.#takeWindow(bytes);
           if (bytes[at] === comma) at++;
           else this.#leaveRows(at++);
         } else if (this.#state === "between") {
-          at = this.#readBetween(bytes, at);
+          const stretch = this.#stretchAt(bytes, at);
+          if (stretch === undefined) at = this.#readBetween(bytes, at);
+          else {
+            yield stretch;
+            at = this.#pass(stretch);
+          }
         } else {
           at = this.#readOuter(bytes, at);
         }
       }
       if (!this.#isInRows) this.#outer.take(bytes, bytes.length);
-      else if (window.isTooSmallFor(bytes.length)) yield window.take(bytes);
+      else if (window.isTooSmallFor(bytes.length)) yield this.#takeWindow(bytes);
       if (this.#state === "row") this.#checkRowBytes(bytes.length);
       isDone = true;
     } catch (error) {
@@ -206,6 +243,34 @@ export class JsonRows implements RowSource {
 
   get #isInRows(): boolean {
     return this.#state === "row" || this.#state === "between";
+  }
+
+  #takeWindow(bytes: Uint8Array): RowWindow {
+    this.#isOfferDue = this.#isOffering;
+    return this.#window.take(bytes);
+  }
+
+  /** What may be offered from `at` on, before a row. */
+  #stretchAt(bytes: Uint8Array, at: number): RowStretch | undefined {
+    if (!this.#isOfferDue || this.#window.count > 0) return undefined;
+    this.#isOfferDue = false;
+    const { maxRows, maxRowBytes, windowBytes } = this.#limits;
+    const end = characterEnd(bytes, at, Math.min(bytes.length, at + windowBytes));
+    const most = Math.min(maxRows - this.#rows, mostStretchRows);
+    if (most === 0 || end - at > maxRowBytes || !isUtf8(bytes, at, end)) return undefined;
+    return new RowStretch({ bytes, start: at, end, firstIndex: this.#rows, maxRows: most });
+  }
+
+  /** Goes on behind what was taken of a stretch. */
+  #pass({ rows, stop, maxRows, isLast }: RowStretch): number {
+    if (rows === 0) return stop;
+    this.#rows += rows;
+    this.#window.skip(rows);
+    this.#scanner.restart();
+    this.#isOfferDue = rows === maxRows;
+    if (!isLast) return stop;
+    this.#leaveRows(stop);
+    return stop + 1;
   }
 
   /** White space before a row, and then its first byte, or the end of the array. */
@@ -325,4 +390,11 @@ export class JsonRows implements RowSource {
     this.#failure = error;
     return error;
   }
+}
+
+/** The end of the last character that is whole in `bytes[start, end)`, where they are UTF-8. */
+function characterEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && end - at < 3 && (bytes[at - 1] & 0xc0) === 0x80) at--;
+  return at > start && bytes[at - 1] >= 0xc0 ? at - 1 : end;
 }

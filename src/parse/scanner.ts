@@ -118,6 +118,14 @@ export class Scanner {
     this.#block = undefined;
   }
 
+  /** What comes next lies on the floor, outside of a string, wherever the last scan has stopped. */
+  restart(): void {
+    this.depth = this.floor;
+    this.#state = outside;
+    this.hasUnicodeEscape = false;
+    this.#startAhead();
+  }
+
   #startAhead(): void {
     this.#block = undefined;
     this.#blockBytes = leastBlockBytes;

@@ -26,8 +26,8 @@ export interface RowLimits {
   readonly maxBodyBytes: number;
 }
 
-/** Takes a body in chunks and gives its rows in windows. */
-export interface RowSource {
+/** Takes a body in chunks and gives its rows in windows, or in pieces of other kinds beside them. */
+export interface RowSource<Piece = RowWindow> {
   /**
    * Takes the next chunk and gives the windows that are full with it. The windows must all be pulled before the next
    * call. The chunk belongs to the source until the body has ended: line breaks between tokens are overwritten with
@@ -35,13 +35,13 @@ export interface RowSource {
    *
    * @throws WeirError when the body as a whole is refused, here or while windows are pulled; the source is dead then
    */
-  push(chunk: Uint8Array): Iterable<RowWindow>;
+  push(chunk: Uint8Array): Iterable<Piece>;
   /**
    * The body has ended. Gives what is left.
    *
    * @throws WeirError when the body as a whole is refused
    */
-  finish(): Iterable<RowWindow>;
+  finish(): Iterable<Piece>;
   /** Rows found so far. */
   readonly rows: number;
   /** Bytes taken so far. */
@@ -255,6 +255,8 @@ export class WindowBuilder {
   readonly #windowRows: number;
   readonly #windowBytes: number;
   readonly #failsAlone: boolean;
+  /** Rows that the next window may hold. */
+  #mostRows: number;
   #start = 0;
   #stop = 0;
   #starts: number[] = [];
@@ -265,7 +267,7 @@ export class WindowBuilder {
 
   /** @param failsAlone Does a row that is no JSON fail alone, or the whole body with it? */
   constructor(limits: RowLimits, failsAlone: boolean) {
-    this.#windowRows = limits.windowRows;
+    this.#windowRows = this.#mostRows = limits.windowRows;
     this.#windowBytes = limits.windowBytes;
     this.#failsAlone = failsAlone;
   }
@@ -292,7 +294,7 @@ export class WindowBuilder {
 
   /** Can it take no further row? */
   get isFull(): boolean {
-    return this.count >= this.#windowRows || this.#stop - this.#start >= this.#windowBytes;
+    return this.count >= this.#mostRows || this.#stop - this.#start >= this.#windowBytes;
   }
 
   /** Adds `[start, end)` as a row; `stop` is where its separator lies, behind any white space. */
@@ -306,6 +308,16 @@ export class WindowBuilder {
     this.#ends.push(end - this.#start);
     this.#stop = stop;
     if (hasUnicodeEscape) this.#hasUnicodeEscape = true;
+  }
+
+  /**
+   * Rows were taken before they came here, while none is collected. The next window ends where it would have ended
+   * with them: where a body is refused does not depend on who has read the rows before.
+   */
+  skip(rows: number): void {
+    const before = this.#windowRows - this.#mostRows + rows;
+    this.#mostRows = this.#windowRows - before % this.#windowRows;
+    this.#firstIndex += rows;
   }
 
   /** The bytes have moved towards the front of their buffer. */
@@ -331,6 +343,7 @@ export class WindowBuilder {
       reasons: this.#reasons,
     });
     this.#firstIndex += window.count;
+    this.#mostRows = this.#windowRows;
     this.#starts = [];
     this.#ends = [];
     this.#hasUnicodeEscape = false;

@@ -9,10 +9,17 @@ import { Outcomes } from "../../base/outcome.ts";
 import { describeError } from "../../base/log.ts";
 import { type Identity, identityKey, Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
+import type { RowStretch } from "../../parse/row_stretch.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services, Twin } from "../dialect.ts";
 import type { Bot } from "./bots.ts";
-import { maxCommonDepth, wholeRow, writeCommonBatch, writeCommonRows } from "./common_batch.ts";
+import {
+  maxCommonDepth,
+  wholeRow,
+  writeCommonBatch,
+  writeCommonRows,
+  writeCommonStretch,
+} from "./common_batch.ts";
 import { holdsLoneSurrogate } from "../well_formed.ts";
 import { insertIdOf } from "./insert_id.ts";
 import { guardProblem } from "./guards.ts";
@@ -128,6 +135,20 @@ export class TrackIngest implements Ingest {
     this.#sender = sender;
     this.#last = sender.events.last;
     return true;
+  }
+
+  takeStretch(stretch: RowStretch, unit: Unit, outcomes: Outcomes): void {
+    const { inbound, services: { config } } = this.#options;
+    const sender = this.#sender;
+    if (sender === undefined || sender.isSuspect || config.limits.max_depth <= maxCommonDepth) return;
+    // What comes behind rows that wait waits as well: rows are taken in order.
+    if (this.#waiting?.isEmpty === false) return;
+    sender.events.begin(inbound.arrivedAt);
+    const rows = writeCommonStretch(stretch, { events: sender.events, unit });
+    if (rows === 0) return;
+    this.#rows += rows;
+    outcomes.accepted += rows;
+    this.#last = sender.events.last;
   }
 
   take(window: RowWindow, unit: Unit, outcomes: Outcomes): void | Promise<void> {

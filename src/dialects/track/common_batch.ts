@@ -1,11 +1,12 @@
 /**
- * Common events in bodies and windows. Small batches of nothing else, `{"events":[..]}`, are read in one go: no
+ * Common events in bodies, stretches and windows. Small batches of nothing else, `{"events":[..]}`, are read in one go: no
  * windows, no envelope.
  * @module
  */
 
 import { isFaultPlanned } from "../../base/faults.ts";
 import type { Unit } from "../../base/record.ts";
+import type { RowStretch } from "../../parse/row_stretch.ts";
 import type { RowWindow } from "../../parse/window.ts";
 import type { EventWriter, LyingRows } from "./event_writer.ts";
 
@@ -13,7 +14,7 @@ import type { EventWriter, LyingRows } from "./event_writer.ts";
 export const maxCommonDepth = 37;
 
 const opening = ["{", '"events"', ":", "["].map((text) => new TextEncoder().encode(text));
-const closeBracket = 0x5d, closeBrace = 0x7d;
+const closeBrace = 0x7d;
 
 /** A body that is one row. */
 export function wholeRow(body: Uint8Array): LyingRows {
@@ -38,6 +39,20 @@ export function writeCommonRows(
 }
 
 /**
+ * Adds the records of a stretch's rows to the unit, up to the first that must be looked at.
+ * @returns how many rows were taken
+ */
+export function writeCommonStretch(
+  stretch: RowStretch,
+  { events, unit }: { events: EventWriter; unit: Unit },
+): number {
+  if (isFaultPlanned("track.row")) return 0;
+  const taken = events.writeList(stretch, unit);
+  if (taken.rows > 0) stretch.take(taken.rows, taken);
+  return taken.rows;
+}
+
+/**
  * Adds the records of a whole batch to the unit.
  * @returns how many; 0 when the batch is not of this shape, and nothing is in the unit then
  */
@@ -51,8 +66,9 @@ export function writeCommonBatch(
     at = skipPiece(body, skipBlanks(body, at), piece);
     if (at < 0) return 0;
   }
-  const list = events.writeList(body, { start: at, maxRows }, unit);
-  if (list !== undefined && body[list.end] === closeBracket && isEnd(body, list.end + 1)) return list.rows;
+  const list = { bytes: body, start: at, end: body.length, firstIndex: 0, maxRows };
+  const { rows, stop, isLast } = events.writeList(list, unit);
+  if (isLast && isEnd(body, stop + 1)) return rows;
   unit.rollback(0);
   return 0;
 }

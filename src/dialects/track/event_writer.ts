@@ -58,6 +58,28 @@ export interface LyingRows {
   end(i: number): number;
 }
 
+/** Rows behind each other with commas between them, somewhere in some bytes. */
+export interface RowList {
+  readonly bytes: Uint8Array;
+  /** Before the first row. */
+  readonly start: number;
+  /** Nothing behind it is looked at. */
+  readonly end: number;
+  /** Index of the first row in its body. */
+  readonly firstIndex: number;
+  /** How many may be taken. */
+  readonly maxRows: number;
+}
+
+/** What was taken of a {@link RowList}. */
+export interface TakenRows {
+  readonly rows: number;
+  /** Behind the comma behind the last row taken, or at the bracket that ends the list. */
+  readonly stop: number;
+  /** Has the list ended? */
+  readonly isLast: boolean;
+}
+
 /**
  * Writes the events of one sender. Several requests may take turns, each beginning with {@link EventWriter.begin}
  * and writing its rows without a pause.
@@ -133,30 +155,23 @@ export class EventWriter {
     return next - from;
   }
 
-  /**
-   * Adds the records of rows that lie behind each other with commas between them, the first one from `start` on.
-   * @returns how many there are and where the last one ends; undefined when one of them was not taken
-   */
-  writeList(
-    bytes: Uint8Array,
-    { start, maxRows }: { start: number; maxRows: number },
-    unit: Unit,
-  ): { rows: number; end: number } | undefined {
+  /** As {@link writeRows}, for rows of which nobody knows yet where they end. */
+  writeList({ bytes, start, end, firstIndex, maxRows }: RowList, unit: Unit): TakenRows {
     const kernel = this.#kernel;
-    if (kernel === undefined || bytes.length - start > c.mostInputBytes) return undefined;
+    if (kernel === undefined) return { rows: 0, stop: start, isLast: false };
     this.#beginRun();
-    kernel.layStretch(bytes, start, bytes.length);
+    kernel.layStretch(bytes, start, Math.min(end, start + c.mostInputBytes));
     const list = c.listCall >> 2;
     kernel.ints[list] = c.input;
     const rows = this.#run(unit, {
-      firstIndex: 0,
+      firstIndex,
       count: maxRows,
       write: (done, given) =>
         kernel.exports.writeList(kernel.ints[list], Math.min(maxRows - done, c.mostRows), given),
     });
-    const hasEnded = kernel.ints[c.stopCall >> 2] === c.listEnded;
+    const isLast = kernel.ints[c.stopCall >> 2] === c.listEnded;
     this.#endRun();
-    return hasEnded ? { rows, end: start + kernel.ints[list] - c.input } : undefined;
+    return { rows, stop: start + kernel.ints[list] - c.input, isLast };
   }
 
   /** Lays as many rows in as fit, and answers how many. */

@@ -13,7 +13,8 @@ import type { Inbound, Services } from "../../../src/dialects/dialect.ts";
 import { createTrackDialect } from "../../../src/dialects/track/route.ts";
 import { JsonRows } from "../../../src/parse/json_rows.ts";
 import { NdjsonRows } from "../../../src/parse/ndjson_rows.ts";
-import type { RowWindow } from "../../../src/parse/window.ts";
+import { RowStretch } from "../../../src/parse/row_stretch.ts";
+import type { RowSource, RowWindow } from "../../../src/parse/window.ts";
 import { ConfiguredAuthority } from "../../../src/receive/auth.ts";
 import { rowLimits } from "../../../src/receive/limits.ts";
 import { SaltStore } from "../../../src/sessions/salts.ts";
@@ -119,9 +120,10 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
     const bytes = bytesOf(body);
     const unit = new Unit();
     const outcomes = new Outcomes();
-    const take = async (window: RowWindow): Promise<void> => {
-      await session.take(window, unit, outcomes);
-      window.settle();
+    const take = async (piece: RowWindow | RowStretch): Promise<void> => {
+      if (piece instanceof RowStretch) return session.takeStretch!(piece, unit, outcomes);
+      await session.take(piece, unit, outcomes);
+      piece.settle();
     };
     if (ndjson) {
       if (session.needsEnvelope) await session.opened?.({});
@@ -142,8 +144,9 @@ export async function trackRig(settings: Record<string, unknown> = {}): Promise<
       await session.opened?.(rows.envelope);
     }
     const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
+    const source: RowSource<RowWindow | RowStretch> = session.takeStretch ? rows.offering() : rows;
     for (const chunk of chunksOf(bytes, options.chunkBytes)) {
-      for (const window of rows.push(chunk)) await take(window);
+      for (const piece of source.push(chunk)) await take(piece);
     }
     for (const window of rows.finish()) await take(window);
     if (rows.rowsKey === undefined && shape.single) await take(rows.single());

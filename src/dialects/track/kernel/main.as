@@ -36,7 +36,7 @@ export const oldDevice: i32 = 5;
 export const pageAsked: i32 = 6;
 /** The records must be taken out first. */
 export const outputFull: i32 = 7;
-/** No comma stands behind the row. */
+/** The bracket that ends the list stands behind the row. */
 export const listEnded: i32 = 8;
 
 /** What was answered for the row at which it stopped. */
@@ -74,6 +74,8 @@ const maxInsertIdCharacters: i32 = 256;
 
 /** Where the row ends that was read last. */
 let rowEnd: usize = 0;
+/** In a list, what stands behind it. */
+let separator: usize = 0;
 let out: usize = at.output;
 
 /** The stretch ends here. */
@@ -103,8 +105,8 @@ export function writeRows(first: i32, last: i32, given: i32): i32 {
 }
 
 /**
- * The same for at most so many rows with commas between them, which end where they end. What is neither a row nor a
- * comma is for the caller to look at.
+ * The same for at most so many rows of a list, which end where they end. A row with neither a comma nor the list's end
+ * behind it may be cut off: it is left to the caller.
  */
 export function writeList(start: i32, most: i32, given: i32): i32 {
   out = at.output;
@@ -115,10 +117,11 @@ export function writeList(start: i32, most: i32, given: i32): i32 {
     const stop = writeRow(row, next, 0, answers);
     if (stop != allDone) return stopAt(row, stop);
     answers = 0;
-    next = skipBlanks(rowEnd);
-    store<u32>(listCall, <u32>next);
-    if (load<u8>(next) != 0x2c) return stopAt(row + 1, listEnded);
-    next = skipBlanks(next + 1);
+    if (load<u8>(separator) == 0x5d) {
+      store<u32>(listCall, <u32>separator);
+      return stopAt(row + 1, listEnded);
+    }
+    next = skipBlanks(separator + 1);
   }
   store<u32>(listCall, <u32>next);
   return stopAt(most, allDone);
@@ -143,7 +146,7 @@ function skipBlanks(from: usize): usize {
 function writeRow(number: i32, start: usize, end: usize, given: i32): i32 {
   if ((given & resumed) == 0) {
     rowEnd = readRow(start);
-    if (rowEnd == 0 || (end != 0 && rowEnd != end)) return notMine;
+    if (rowEnd == 0 || !endsAt(end)) return notMine;
   }
   const time = timeOfRow();
   if (isNaN(time) || !fitsInsertId()) return notMine;
@@ -179,6 +182,14 @@ function writeRow(number: i32, start: usize, end: usize, given: i32): i32 {
   writeRecord(number, device, (given & pageGiven) != 0);
   store<u32>(at.ends + (number << 2), <u32>(out - at.output));
   return allDone;
+}
+
+@inline
+function endsAt(end: usize): bool {
+  if (end != 0) return rowEnd == end;
+  separator = skipBlanks(rowEnd);
+  const byte = load<u8>(separator);
+  return byte == 0x2c || byte == 0x5d;
 }
 
 /** NaN when it is not written as `2026-11-20T18:00:00.000Z`, or out of the limits. */
