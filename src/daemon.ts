@@ -4,7 +4,9 @@
  */
 
 import { createAdminRouter } from "./admin/admin_router.ts";
+import { ClockWatch } from "./admin/clock_watch.ts";
 import { type Check, judge } from "./admin/health.ts";
+import { QuarantineWatch } from "./admin/quarantine_watch.ts";
 import { BufferPool } from "./base/buffer_pool.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { WeirError } from "./base/errors.ts";
@@ -60,6 +62,8 @@ export class Daemon {
   readonly #metrics: Metrics = createMetrics();
   readonly #admission: Admission;
   readonly #disk: DiskWatch;
+  readonly #clockWatch: ClockWatch;
+  readonly #quarantine: QuarantineWatch;
   readonly #stalls: StallWatch;
   readonly #geo: GeoDatabase;
   #config: Config;
@@ -77,6 +81,8 @@ export class Daemon {
     this.#clock = options.clock ?? systemClock;
     this.#config = options.config;
     this.#disk = new DiskWatch(options.config.data_dir, () => this.#config.disk.min_free_bytes);
+    this.#clockWatch = new ClockWatch(this.#clock, this.#log);
+    this.#quarantine = new QuarantineWatch(options.config.data_dir, this.#clock);
     this.#geo = new GeoDatabase(this.#metrics);
     this.#stalls = new StallWatch(() => this.#config.limits, this.#clock);
     this.#admission = new Admission(() => this.#config.limits, {
@@ -117,6 +123,7 @@ export class Daemon {
       onFlushed: () => this.#admission.wake(),
     });
     await this.#disk.start(() => {
+      this.#clockWatch.look();
       if (this.#disk.freeBytes >= worthwhileBytes) this.#store?.findRoom();
     });
     if (this.#stopping) return;
@@ -281,8 +288,10 @@ export class Daemon {
     return [
       ...stopping,
       { ...disk, figures: { free_bytes: this.#disk.freeBytes } },
+      this.#clockWatch.check(),
       ...(this.#shared ? [this.#redisCheck(this.#shared)] : []),
       ...this.#store.checks(),
+      this.#quarantine.check(),
       traffic,
     ];
   }

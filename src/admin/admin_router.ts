@@ -45,9 +45,17 @@ export function createAdminRouter(options: AdminOptions): (request: Request) => 
     return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
   });
   app.post("/flush", async (context) => context.json(await options.flush() as Record<string, unknown>));
+  for (const [path, allow] of [["/flush", "POST"], ["/metrics", "GET, HEAD"], ["/healthz", "GET, HEAD"]]) {
+    app.all(path, () => refuseMethod(allow));
+  }
   app.notFound(() => errorResponse(new WeirError("not_found", "There is no such route"), undefined));
   app.onError((error) => errorResponse(toWeirError(error), undefined));
   return (request) => app.fetch(request);
+}
+
+function refuseMethod(allow: string): Response {
+  const error = new WeirError("method_not_allowed", `Method must be ${allow}`, { headers: { allow } });
+  return errorResponse(error, undefined);
 }
 
 function statusOf({ ready, checks }: Health): string {

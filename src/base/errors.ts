@@ -51,11 +51,16 @@ export const errorTable = {
     400,
     "info",
     false,
-    "A file name is one path segment of at most 255 bytes: no separators, no control characters, not . or ..",
+    "A file name is one path segment of at most 255 bytes: no separators, no control characters, not . or .., not .weir-*.tmp.",
   ),
   ill_formed_text: row(400, "info", false, "The text holds half a surrogate pair, which no file can hold."),
   unauthorized: row(401, "info", false, "Check client id and secret against auth.* in the configuration."),
-  forbidden: row(403, "info", false, "Check app id and secret against auth.* in the configuration."),
+  forbidden: row(
+    403,
+    "info",
+    false,
+    "Check id, secret and project or app against auth.* in the configuration.",
+  ),
   invalid_directory: row(
     403,
     "info",

@@ -52,7 +52,7 @@ const usageExit = 64;
 function showHelp([asked = "help"]: string[], io: CliIo): Promise<number> {
   const width = Math.max(...Object.values(verbs).map(({ usage }) => usage.length));
   const lines = Object.values(verbs).map(({ usage, summary }) => `  weir ${usage.padEnd(width)}  ${summary}`);
-  const known = ["help", "--help", "-h"].includes(asked);
+  const known = ["help", "--help", "-h", "--version"].includes(asked);
   const text = `weir ${version}\n\n${lines.join("\n")}\n\nFlags of a verb: weir VERB --help\n`;
   if (known) io.stdout(text);
   else io.stderr(`There is no verb ${JSON.stringify(asked)}\n\n${text}`);

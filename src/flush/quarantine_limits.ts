@@ -67,6 +67,18 @@ export function listQuarantine(dataDir: string): QuarantinedFile[] {
   );
 }
 
+/** How many files lie in quarantine; asks for nothing but their names. */
+export function countQuarantined(dataDir: string): number {
+  const count = (folder: string): number => {
+    const entries = entriesOf(folder);
+    return entries.reduce(
+      (sum, { name, isDirectory }) => sum + (isDirectory ? count(join(folder, name)) : 1),
+      0,
+    );
+  };
+  return count(quarantineDir(dataDir));
+}
+
 function filesBelow(dataDir: string, directory: string): QuarantinedFile[] {
   const files: QuarantinedFile[] = [];
   for (const { name, isDirectory } of entriesOf(join(dataDir, directory))) {

@@ -16,10 +16,10 @@ Deno.test("the admin listener tells health and metrics, flushes on demand, and a
   const { status, ready, checks } = (await ask("/healthz")).json as Record<string, unknown>;
   assertEquals([status, ready], ["ok", true]);
   assertEquals((checks as { name: string; state: string }[]).map(({ name, state }) => [name, state]), [
-    ...[["disk", "ok"], ["journal", "ok"], ["catalog", "ok"], ["flush", "ok"], ["index", "ok"], [
-      "traffic",
+    ...["disk", "clock", "journal", "catalog", "flush", "index", "quarantine", "traffic"].map((name) => [
+      name,
       "ok",
-    ]],
+    ]),
   ]);
 
   const sent = await send(`${daemon.url}/track`, { type: "track", payload: { name: "seen" } });
@@ -31,9 +31,11 @@ Deno.test("the admin listener tells health and metrics, flushes on demand, and a
   assertMatch(metrics.text, /^weir_rows_total\{dialect="track",outcome="accepted"\} 1$/m);
   assertMatch(metrics.text, /^weir_ready 1$/m);
 
-  for (const [path, method] of [["/nowhere", "GET"], ["/flush", "GET"], ["/metrics", "POST"]]) {
-    const reply = await ask(path, method);
-    const { code, status } = reply.json as Record<string, unknown>;
-    assertEquals([reply.status, status, code], [404, 404, "not_found"]);
+  const nowhere = await ask("/nowhere");
+  assertEquals([nowhere.status, (nowhere.json as { code: string }).code], [404, "not_found"]);
+  for (const [path, method, allow] of [["/flush", "GET", "POST"], ["/metrics", "POST", "GET, HEAD"]]) {
+    const { status, headers, json } = await ask(path, method);
+    assertEquals([status, headers.get("allow")], [405, allow]);
+    assertEquals((json as { code: string }).code, "method_not_allowed");
   }
 });

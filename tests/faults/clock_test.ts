@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Check } from "../../src/admin/health.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { configSchema } from "../../src/config/schema.ts";
@@ -83,8 +84,14 @@ Deno.test("a clock that jumps by days leaves ids unique and in order, and every 
   const jobs = new JobMaker({ ledger, random: () => 0.4 });
   const sent: Job[] = [];
   const order: SentRows[] = [];
+  let latest = 0;
   for (const [i, jump] of jumps.entries()) {
     daemon.clock.wrongByMs = jump;
+    latest = Math.max(latest, jump);
+    const { json } = await send(`${daemon.adminUrl}/healthz`);
+    const { state, figures } = (json as { checks: Check[] }).checks.find(({ name }) => name === "clock")!;
+    const behindMs = Math.round(Number(figures!.behind_ms) / 60_000) * 60_000;
+    assertEquals([state, behindMs], [jump < latest ? "degraded" : "ok", latest - jump]);
     for (const job of [jobs.batch(60), jobs.single(), jobs.stream(30), jobs.entries()]) {
       await post(daemon, job);
       sent.push(job);

@@ -9,7 +9,7 @@ import { magic, readFrames, sealFrame, segmentPath } from "../../src/journal/seg
 import { send } from "../support/http.ts";
 import { filesBelow } from "../support/parts.ts";
 import { appendToSegment, overwrite } from "./damage.ts";
-import { metric, readiness } from "./health.ts";
+import { checkOf, metric, readiness } from "./health.ts";
 import { assertKept } from "./ledger.ts";
 import { assertNothingWaits } from "./stored.ts";
 import { journalOnlyConfig, Trial } from "./trial.ts";
@@ -87,12 +87,15 @@ for (const [damage, inflict] of Object.entries(damages)) {
     const { daemon } = trial;
     assertEquals((await readiness(daemon)).status, 200);
     assertEquals(await metric(daemon, "weir_quarantined_total"), 1);
+    const { http, status, state, figures } = await checkOf(daemon, "quarantine");
+    assertEquals([http, status, state, figures], [200, "degraded", "degraded", { files: 1 }]);
     const line = await daemon.waitForLog("A damaged piece of the journal is set aside");
     assertEquals(line.level, "error");
     assert((await Deno.stat(`${daemon.dataDir}/${line.file}`)).size > 0);
     // A second start finds the same damage, and sets nothing aside twice.
     await trial.restart();
     assertEquals((await filesBelow(daemon.dataDir, "quarantine")).length, 1);
+    assertEquals((await checkOf(daemon, "quarantine")).state, "degraded");
     for (let i = 0; i < 5; i++) assert(await trial.load.send(daemon.url, trial.load.jobs.batch(20)));
     assertEquals((await send(`${daemon.adminUrl}/flush`, undefined, { method: "POST" })).status, 200);
     assertEquals(await daemon.stop(), 0);
