@@ -22,6 +22,7 @@ interface KernelPlan {
 
 /** All kernels. */
 export const kernelPlans = {
+  rowShapes: { folder: "parse", name: "row_shapes", sources: ["row_shapes.as"], pages: 4 },
   blockScan: { folder: "parse", name: "block_scan", sources: ["block_scan.as"], pages: 6 },
   event: {
     folder: "dialects/track",

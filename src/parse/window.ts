@@ -5,6 +5,7 @@
 
 import type { WeirError } from "../base/errors.ts";
 import { invalidUtf8, malformed } from "./refusals.ts";
+import { rowShapes } from "./row_shapes.ts";
 import { closeBracket, openBracket } from "./scanner.ts";
 import { decodeUtf8, isUtf8 } from "./utf8.ts";
 
@@ -192,9 +193,7 @@ export class RowWindow {
   #parseAll(): void {
     if (this.#reasons === undefined) {
       try {
-        this.#values = JSON.parse(
-          decodeList(this.bytes, this.start(0), this.end(this.count - 1)),
-        ) as unknown[];
+        this.#values = rowShapes.parse(this) ?? this.#parseList();
         this.#isParsed = true;
         return;
       } catch {
@@ -203,6 +202,10 @@ export class RowWindow {
     }
     for (let i = 0; i < this.count; i++) this.#parseOne(i);
     this.#isParsed = true;
+  }
+
+  #parseList(): unknown[] {
+    return JSON.parse(decodeList(this.bytes, this.start(0), this.end(this.count - 1))) as unknown[];
   }
 
   #parseOne(i: number): void {
