@@ -31,8 +31,8 @@ import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
 import { TrpcProxy } from "./trpc/proxy.ts";
 
-/** Buffers kept for reuse; a constant part of the daemon's memory. */
-const pooledBytes = 16 * 1024 * 1024;
+/** Most bytes of buffers kept for reuse: two requests of 10 MiB leave buffers of 20 MiB each. */
+const mostPooledBytes = 64 * 1024 * 1024;
 
 /** Room below which a disk that was full still counts as full: a small write may fit, the next request does not. */
 const worthwhileBytes = 1024 * 1024;
@@ -230,7 +230,7 @@ export class Daemon {
       journal: store.journal,
       flusher: store.flusher,
       admission: this.#admission,
-      buffers: new BufferPool(pooledBytes),
+      buffers: new BufferPool(Math.min(mostPooledBytes, this.#config.limits.max_in_flight_bytes / 2)),
       stalls: this.#stalls,
       idempotency: new Idempotency(store.indexes, this.#shared?.sessions.rows),
       twins: new Twins(this.#clock),

@@ -60,7 +60,7 @@ export async function launchDaemon(options: LaunchOptions): Promise<DaemonProces
     args: [...await startFlags(), `${repositoryRoot}main.ts`, "serve", ...options.args],
     cwd: options.cwd,
     clearEnv: true,
-    env: { ...ownEnv(), ...options.env },
+    env: { ...ownEnv(), ...await startEnv(), ...options.env },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -129,10 +129,20 @@ export async function launchDaemon(options: LaunchOptions): Promise<DaemonProces
 
 /** Flags of the start task, so that tests run with the permissions that users have. */
 export async function startFlags(): Promise<string[]> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(`${repositoryRoot}deno.json`));
-  const words = (tasks.start.command as string).split(" ");
-  const flags = words.slice(1, words.indexOf("main.ts"));
+  const words = await startWords();
+  const flags = words.slice(words.indexOf("deno") + 1, words.indexOf("main.ts"));
   return [...flags, "--config", `${repositoryRoot}deno.json`];
+}
+
+/** What the start task sets in the environment. */
+async function startEnv(): Promise<Record<string, string>> {
+  const words = await startWords();
+  return Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("=")));
+}
+
+async function startWords(): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${repositoryRoot}deno.json`));
+  return (tasks.start.command as string).split(" ");
 }
 
 /** The environment of the test without what would configure the daemon. */
