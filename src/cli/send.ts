@@ -32,15 +32,16 @@ Run again after it was interrupted, it goes on where it stopped: FILE.weir-sent
 remembers how far it came. Rows count from 0.
 
 Exit code: 0 when every row was taken, 1 when some were refused, 64 for a wrong
-command line, 66 when the file cannot be read, 69 when not all could be delivered.
+command line, 66 when the file cannot be read, 69 when not all could be delivered,
+130 when it was interrupted.
 
 ${describeFlags(flagSpecs)}`;
 
-const exits = { taken: 0, refused: 1, unreadable: 66, undelivered: 69 } as const;
+const exits = { taken: 0, refused: 1, unreadable: 66, undelivered: 69, interrupted: 130 } as const;
 
 interface SendOptions {
   readonly path: string;
-  readonly target: Omit<Target, "fileId">;
+  readonly target: Omit<Target, "fileId" | "signal">;
   readonly batchRows: number;
   readonly rejects: string | undefined;
   readonly restart: boolean;
@@ -121,7 +122,9 @@ async function sendRows(file: RowFile, options: SendOptions, io: CliIo): Promise
   using rejects = options.rejects === undefined
     ? undefined
     : new RejectsFile(options.rejects, { append: before !== undefined });
-  const target: Target = { ...options.target, fileId: file.id };
+  // A later run cannot go on with standard input: there is nothing to tidy up for it.
+  using interrupt = new Interrupt(file.path === undefined ? [] : ["SIGINT", "SIGTERM"]);
+  const target: Target = { ...options.target, fileId: file.id, signal: interrupt.signal };
   const progress = new Progress({ io, totalBytes: file.size });
   try {
     for await (const batch of file.batches({ skip, batchRows })) {
@@ -138,11 +141,34 @@ async function sendRows(file: RowFile, options: SendOptions, io: CliIo): Promise
     io.stderr(
       `Stopped after ${skip + progress.rows} rows: ${error.message}\nRun the same command again to go on\n`,
     );
-    return exits.undelivered;
+    return interrupt.signal.aborted ? exits.interrupted : exits.undelivered;
   }
   progress.end();
   await state.clear();
   return refusedBefore + progress.rejected > 0 ? exits.refused : exits.taken;
+}
+
+/** The first signal is told, so that the run can end well; a second one ends the process as it is. */
+class Interrupt implements Disposable {
+  readonly #names: Deno.Signal[];
+  readonly #controller = new AbortController();
+  readonly #heard = (): void => {
+    this[Symbol.dispose]();
+    this.#controller.abort();
+  };
+
+  constructor(names: Deno.Signal[]) {
+    this.#names = names;
+    for (const name of names) Deno.addSignalListener(name, this.#heard);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of this.#names) Deno.removeSignalListener(name, this.#heard);
+  }
 }
 
 /** The file of refused rows, one line each. */

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Rejection } from "../base/outcome.ts";
 import type { RowBatch } from "./send_batch.ts";
 
@@ -23,6 +24,8 @@ export interface Target {
   readonly fileId: string;
   /** How many times a batch is tried again. */
   readonly retries: number;
+  /** Gives up, also what is under way. */
+  readonly signal: AbortSignal;
 }
 
 /** The batch could not be delivered. */
@@ -38,25 +41,29 @@ const timeoutMs = 60_000;
 
 /**
  * Posts a batch; a repeat after a lost reply stores nothing twice, thanks to its Idempotency-Key.
- * @throws DeliveryError when the daemon refuses the batch as a whole, or stays out of reach
+ * @throws DeliveryError when the daemon refuses the batch as a whole, or stays out of reach, or the signal comes
  */
 export async function postBatch(batch: RowBatch, target: Target): Promise<Verdict> {
   const key = createHash("sha256").update(`${target.fileId}:${batch.firstRow}:`).update(batch.body)
     .digest("hex");
   const headers = { ...target.headers, "idempotency-key": key };
+  const { signal } = target;
   for (let attempt = 0;; attempt++) {
-    const answer = await post(batch, { url: target.url, headers });
+    if (signal.aborted) throw new DeliveryError("interrupted");
+    const answer = await post(batch, { ...target, headers });
     if ("accepted" in answer) return answer;
+    if (signal.aborted) throw new DeliveryError("interrupted");
     if (!answer.retryable || attempt >= target.retries) throw new DeliveryError(answer.message);
     const waitMs = Math.min(firstWaitMs * 2 ** attempt, longestWaitMs) * (0.75 + Math.random() / 2);
     const askedMs = Math.min((answer.retryAfterS ?? 0) * 1_000, longestAskedMs);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(waitMs, askedMs)));
+    // What ends the pause early is looked at next.
+    await pause(Math.max(waitMs, askedMs), undefined, { signal }).catch(() => undefined);
   }
 }
 
 type Answer = Verdict | { message: string; retryable: boolean; retryAfterS?: number };
 
-async function post(batch: RowBatch, to: { url: URL; headers: Record<string, string> }): Promise<Answer> {
+async function post(batch: RowBatch, to: Pick<Target, "url" | "headers" | "signal">): Promise<Answer> {
   let response: Response;
   let text: string;
   try {
@@ -64,7 +71,7 @@ async function post(batch: RowBatch, to: { url: URL; headers: Record<string, str
       method: "POST",
       headers: to.headers,
       body: batch.body,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.any([to.signal, AbortSignal.timeout(timeoutMs)]),
     });
     text = await response.text();
   } catch (error) {

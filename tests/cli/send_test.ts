@@ -1,40 +1,15 @@
 /**
- * `weir send` against a real daemon.
+ * `weir send` against a real daemon: forms of files, verdicts, what goes wrong.
  * @module
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { sendVerb } from "../../src/cli/send.ts";
-import { type Daemon, runWeir, startDaemon } from "../support/daemon.ts";
+import { runWeir, startDaemon } from "../support/daemon.ts";
 import { ownEnv, repositoryRoot, startFlags } from "../support/daemon_process.ts";
 import { tempDir } from "../support/temp.ts";
 import { flush, storedEvents } from "../e2e/track_requests.ts";
-import { type RecordingIo, recordingIo } from "./recording_io.ts";
-
-/** A row of this name. */
-function row(name: string): unknown {
-  return { type: "track", payload: { name, properties: { __deviceId: "sender" } } };
-}
-
-function rows(prefix: string, count: number): unknown[] {
-  return Array.from({ length: count }, (_, i) => row(`${prefix} ${i}`));
-}
-
-function ndjson(values: unknown[]): string {
-  return values.map((value) => JSON.stringify(value) + "\n").join("");
-}
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the verb in this process. */
-async function run(args: string[], io: RecordingIo = recordingIo()): Promise<Run> {
-  const code = await sendVerb(args, io);
-  return { code, out: io.out(), err: io.err() };
-}
+import { recordingIo } from "./recording_io.ts";
+import { assertStoredOnce, countsOf, ndjson, row, rows, type Run, run } from "./sending.ts";
 
 /** Runs it as a process of its own, with `pieces` as its standard input, written one after the other. */
 async function pipe(pieces: Uint8Array[], args: string[]): Promise<Run> {
@@ -51,50 +26,6 @@ async function pipe(pieces: Uint8Array[], args: string[]): Promise<Run> {
   await writer.close();
   const { code, stdout, stderr } = await child.output();
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
-
-/** How often each name with this prefix is stored. */
-async function countsOf(daemon: Daemon, prefix: string): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const { name } of await storedEvents(daemon)) {
-    const text = name as string;
-    if (text.startsWith(prefix)) counts.set(text, (counts.get(text) ?? 0) + 1);
-  }
-  return counts;
-}
-
-async function assertStoredOnce(daemon: Daemon, prefix: string, count: number): Promise<void> {
-  const counts = await countsOf(daemon, prefix);
-  assertEquals(counts.size, count);
-  assertEquals([...counts].filter(([, times]) => times !== 1), []);
-}
-
-/**
- * Stands before the daemon and decides by the number of the request, from 0, what comes of it: it goes through, its
- * reply is lost, or the daemon is not asked at all.
- */
-function proxyTo(
-  daemon: Daemon,
-  fate: (request: number) => "through" | "reply lost" | "busy",
-): { url: string } & AsyncDisposable {
-  let count = 0;
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    const chosen = fate(count++);
-    if (chosen === "busy") return new Response(null, { status: 503, headers: { "retry-after": "0" } });
-    const { headers } = request;
-    const response = await fetch(`${daemon.url}/track/batch`, {
-      method: "POST",
-      headers,
-      body: await request.bytes(),
-    });
-    if (chosen === "through") return response;
-    await response.body?.cancel();
-    return new Response(null, { status: 502 });
-  });
-  return {
-    url: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
 }
 
 Deno.test("sendVerb() takes every form of file", async (t) => {
@@ -195,83 +126,6 @@ Deno.test("sendVerb() names the rows that are refused, and loses no other", asyn
   const many = await run([path, "--url", daemon.url]);
   assertEquals(many.out.split("\n").length, 13);
   assertMatch(many.out, /\n {2}and 5 more\n$/);
-});
-
-Deno.test("sendVerb() stores a batch once whose reply was lost, and waits while the daemon is busy", async () => {
-  await using daemon = await startDaemon();
-  await using dir = await tempDir();
-  await using proxy = proxyTo(
-    daemon,
-    (request) => request === 1 ? "reply lost" : request === 3 ? "busy" : "through",
-  );
-  const path = `${dir.path}/rows.json`;
-  await Deno.writeTextFile(path, JSON.stringify(rows("lost", 30)));
-  const { code, out } = await run([path, "--url", proxy.url, "--batch", "10"]);
-  assertEquals(code, 0);
-  assertMatch(out, /30 accepted, 10 of them known before/);
-  await assertStoredOnce(daemon, "lost", 30);
-});
-
-Deno.test("sendVerb() goes on after the daemon was killed, with no row lost or doubled", async () => {
-  await using daemon = await startDaemon();
-  await using dir = await tempDir();
-  const path = `${dir.path}/rows.ndjson`;
-  await Deno.writeTextFile(path, '"no row"\n' + ndjson(rows("killed", 999)));
-  let count = 0;
-  // The reply to the last batch that the daemon stores is lost with it.
-  const killer = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    const { headers } = request;
-    const response = await fetch(`${daemon.url}/track/batch`, {
-      method: "POST",
-      headers,
-      body: await request.bytes(),
-    });
-    if (++count < 7) return response;
-    await response.body?.cancel();
-    await daemon.kill9();
-    return new Response(null, { status: 502 });
-  });
-  const first = await run([
-    path,
-    "--url",
-    `http://127.0.0.1:${killer.addr.port}`,
-    "--batch",
-    "100",
-    "--retries",
-    "0",
-  ]);
-  await killer.shutdown();
-  assertEquals(first.code, 69);
-  assertMatch(
-    first.err,
-    /^Stopped after 600 rows: HTTP 502: no message\nRun the same command again to go on\n$/,
-  );
-
-  const down = await run([path, "--url", daemon.url, "--retries", "0"]);
-  assertEquals(down.code, 69);
-  assertMatch(down.err, /Stopped after 600 rows: 127\.0\.0\.1:\d+ cannot be reached/);
-
-  await daemon.restart();
-  const { code, out, err } = await run([path, "--url", daemon.url, "--batch", "33"]);
-  // The first run's refused row counts.
-  assertEquals(code, 1);
-  assertEquals(err, "Going on after 600 rows, 100 a request\n");
-  assertMatch(out, /^400 rows .* 400 accepted, 100 of them known before, 0 rejected\n$/);
-  await assertStoredOnce(daemon, "killed", 999);
-  assertEquals([...Deno.readDirSync(dir.path)].map(({ name }) => name), ["rows.ndjson"]);
-});
-
-Deno.test("sendVerb() begins anew with a file that has changed", async () => {
-  await using daemon = await startDaemon();
-  await using dir = await tempDir();
-  await using proxy = proxyTo(daemon, (request) => request === 1 ? "busy" : "through");
-  const path = `${dir.path}/rows.ndjson`;
-  await Deno.writeTextFile(path, ndjson(rows("before", 20)));
-  const args = [path, "--batch", "10", "--retries", "0", "--url", proxy.url];
-  assertEquals((await run(args)).code, 69);
-  await Deno.writeTextFile(path, ndjson(rows("after it changed", 20)));
-  assertEquals((await run(args)).err, "");
-  await assertStoredOnce(daemon, "after it changed", 20);
 });
 
 Deno.test("sendVerb() draws a bar on a terminal only", async () => {

@@ -180,7 +180,7 @@ Deno.test("A body that is no JSON is refused on every route, and leaves nothing 
   await house.assertNothingElseStored();
 });
 
-Deno.test("A body whose outer object does not fit its route is refused as a whole", async (t) => {
+Deno.test("P14: a body whose outer object does not fit its route is refused as a whole", async (t) => {
   await using daemon = await startDaemon();
   const house = new House(daemon);
   const row = eventText("1");

@@ -43,7 +43,7 @@ Deno.test("Each limit of a body takes what is just within, and refuses what is b
   const post = (url: string, body: string, options?: PostOptions): Promise<Reply | undefined> =>
     postAlone(url, body, options);
 
-  await t.step("2000 rows, and 2001", async () => {
+  await t.step("P14: 2000 rows, and 2001", async () => {
     const full = await post(batch, JSON.stringify({ events: events("full", 2_000) }));
     assertEquals([full?.status, full?.json], [202, { accepted: 2_000, rejected: [] }]);
     const over = await post(batch, JSON.stringify({ events: events("over", 2_001) }));
@@ -60,7 +60,7 @@ Deno.test("Each limit of a body takes what is just within, and refuses what is b
   });
 
   for (const framing of ["announced", "chunked"] as const) {
-    await t.step(`10 MiB, and a byte more, ${framing}`, async () => {
+    await t.step(`P15: 10 MiB, and a byte more, ${framing}`, async () => {
       const send = async (bytes: number, prefix: string): Promise<Reply | undefined> => {
         const text = batchOf(bytes, { prefix, rows: 100 });
         assertEquals(text.length, bytes);

@@ -39,6 +39,8 @@ Deno.test("An event is stored with every column, on both ways to its record", as
     __referrer: "https://search.example/?q=shoes/",
     plan: "pro",
     nested: { list: [1, 2.5, null, { deep: "é 😀" }], empty: "" },
+    json: '{"a":[1]}',
+    broken: "[a",
   };
   const columns = {
     kind: "event",
@@ -90,18 +92,21 @@ Deno.test("An event is stored with every column, on both ways to its record", as
       assertEquals(rest, { ...columns, ...more, name: "checkout", properties });
     });
   }
-  await t.step("in the folder of its project and day, properties byte for byte as sent", async () => {
-    const parts = await readParts(daemon.dataDir, "events");
-    assertEquals([...new Set(parts.map(({ partition }) => partition))], [
-      `events/project=shop/date=${iso(time).slice(0, 10)}`,
-    ]);
-    const lines = parts.flatMap(({ lines }) => lines).filter((line) =>
-      !line.includes('"name":"session_start"')
-    );
-    const sent = JSON.stringify(properties);
-    assertEquals(lines.filter((line) => line.endsWith(`"properties":${sent}}`)).length, 2);
-    assertEquals(lines.filter((line) => line.includes('"plan":"\\u0070ro"')).length, 1);
-  });
+  await t.step(
+    "S15: in the folder of its project and day, properties byte for byte as sent, whatever texts look like",
+    async () => {
+      const parts = await readParts(daemon.dataDir, "events");
+      assertEquals([...new Set(parts.map(({ partition }) => partition))], [
+        `events/project=shop/date=${iso(time).slice(0, 10)}`,
+      ]);
+      const lines = parts.flatMap(({ lines }) => lines).filter((line) =>
+        !line.includes('"name":"session_start"')
+      );
+      const sent = JSON.stringify(properties);
+      assertEquals(lines.filter((line) => line.endsWith(`"properties":${sent}}`)).length, 2);
+      assertEquals(lines.filter((line) => line.includes('"plan":"\\u0070ro"')).length, 1);
+    },
+  );
 });
 
 Deno.test("Rows that do not fit are refused one by one", async (t) => {
