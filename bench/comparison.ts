@@ -13,8 +13,8 @@ export interface Comparison {
   readonly unit: string;
   /** Is more better? */
   readonly better: "more" | "less";
-  /** What it must reach. */
-  readonly bar: number;
+  /** What it must reach; undefined where there is only a goal. */
+  readonly bar: number | undefined;
   /** What it is meant to reach. */
   readonly goal: number;
   /** One a round. */
@@ -35,11 +35,12 @@ export function worst(comparison: Comparison): number {
   return comparison.better === "more" ? Math.min(...comparison.values) : Math.max(...comparison.values);
 }
 
-/** Which bar the median reaches. */
-export function verdict(comparison: Comparison): "goal" | "bar" | "no" {
+/** Which bar the median reaches; `short` of its goal is one that has no bar. */
+export function verdict(comparison: Comparison): "goal" | "bar" | "no" | "short" {
   const reached = median(comparison.values);
   const reaches = (bar: number): boolean => comparison.better === "more" ? reached >= bar : reached <= bar;
   if (reaches(comparison.goal)) return "goal";
+  if (comparison.bar === undefined) return "short";
   return reaches(comparison.bar) ? "bar" : "no";
 }
 

@@ -24,9 +24,9 @@ export function renderReport(comparisons: readonly Comparison[], facts: ReportFa
   const rows = comparisons.map((comparison) => {
     const { what, against, unit, better, bar, goal, values, detail } = comparison;
     const wanted = (value: number): string => (better === "more" ? ">= " : "<= ") + figure(value, unit);
-    const met = { goal: "goal", bar: "bar", no: "**no**" }[verdict(comparison)];
+    const met = { goal: "goal", bar: "bar", no: "**no**", short: "goal missed" }[verdict(comparison)];
     const measured = `${figure(median(values), unit)} (${figure(worst(comparison), unit)})`;
-    return [what, against, measured, wanted(bar), wanted(goal), met, detail];
+    return [what, against, measured, bar === undefined ? "none" : wanted(bar), wanted(goal), met, detail];
   });
   const failed = facts.failures.map(([name, error]) => `- \`${name}\`: ${error}\n`).join("");
   return [

@@ -28,6 +28,8 @@ Deno.test("verdict() holds the median against bar and goal", () => {
   assertEquals(verdict({ ...base, values: [0.49] }), "no");
   assertEquals(verdict({ ...base, better: "less", bar: 3, goal: 1, values: [3] }), "bar");
   assertEquals(verdict({ ...base, better: "less", bar: 3, goal: 1, values: [3.1] }), "no");
+  assertEquals(verdict({ ...base, bar: undefined, values: [1.25] }), "goal");
+  assertEquals(verdict({ ...base, bar: undefined, values: [1.24] }), "short");
 });
 
 Deno.test("Latencies keeps every value and gives percentiles by nearest rank", () => {
@@ -46,7 +48,7 @@ Deno.test("renderReport() says what was reached, what was not, and what failed",
     armMs: 30_000,
     notes: "## Notes\n",
   };
-  const page = renderReport([base, { ...base, values: [0.1] }], {
+  const page = renderReport([base, { ...base, values: [0.1] }, { ...base, bar: undefined }], {
     ...facts,
     failures: [["single", "broke"]],
     left: [],
@@ -55,6 +57,7 @@ Deno.test("renderReport() says what was reached, what was not, and what failed",
   assertEquals(rows, [
     "| throughput | bare | 0.90x (0.40x) | >= 0.50x | >= 1.25x | bar | a \\| b |",
     "| throughput | bare | 0.10x (0.10x) | >= 0.50x | >= 1.25x | **no** | a \\| b |",
+    "| throughput | bare | 0.90x (0.40x) | none | >= 1.25x | goal missed | a \\| b |",
   ]);
   assertEquals(page.includes("- `single`: broke"), true);
   assertEquals(figure(1234.5, "/s"), "1235/s");
