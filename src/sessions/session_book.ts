@@ -15,11 +15,12 @@ import type { JournalPosition } from "../journal/segment.ts";
 import { DueWheel } from "./due_wheel.ts";
 import { lineOf, lineReader } from "./unit_lines.ts";
 import { writeFirstSeen } from "./profile_rows.ts";
+import { eventGlance } from "./event_glance.ts";
 import { LiveOwners } from "./live_owners.ts";
 import { Session, type SessionName } from "./session.ts";
 import { type Columns, type FoldOptions, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
-import { readColumns, readLine, readMovingColumns, startLeadMs, writeStart } from "./session_rows.ts";
+import { readColumns, readLine, startLeadMs, writeStart } from "./session_rows.ts";
 
 /** What may change while it runs. */
 export interface SessionSettings {
@@ -195,12 +196,10 @@ export class SessionBook implements SessionKeeper {
 
   place(unit: Unit, at: JournalPosition): void {
     this.sharing?.storedIdentities(unit.identities);
+    const reading = { read: lineReader(unit, readColumns), glance: eventGlance(unit) };
     for (const { session, tally, starts } of this.#held.get(unit) ?? []) {
       session.pending--;
-      this.#fold(session, tally, {
-        read: lineReader(unit, readColumns),
-        glance: lineReader(unit, readMovingColumns),
-      });
+      this.#fold(session, tally, reading);
       session.through = at;
       this.sharing?.stored(session);
       if (!starts) continue;

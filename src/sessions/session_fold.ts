@@ -49,7 +49,7 @@ export interface FoldOptions {
   readonly timeoutMs: number;
   /** The columns of a record of the unit. */
   read(record: number): Columns;
-  /** Of these, those that move a session on: profile, page and referrer, and groups. @default read */
+  /** Of these, those that move a session on: profile, page and referrer. @default read */
   glance?(record: number): Columns;
 }
 
@@ -126,7 +126,7 @@ export function foldTally(fold: SessionFold, tally: SessionTally, options: FoldO
     fold.profileId = text(read(tally.profileRecord).profile_id).slice(0, maxColumnCharacters);
     fold.profileAt = tally.arrivedAt;
   }
-  for (const record of tally.groupRecords ?? []) addGroups(fold, read(record).groups);
+  for (const record of tally.groupRecords ?? []) addGroups(fold, options.read(record).groups);
 }
 
 /** Tallies one stored event by its columns. */
