@@ -101,6 +101,11 @@ export class UnitIdentities {
     return this.#objects[i]?.first;
   }
 
+  /** The numbers of those that {@link firstOf} answers for. */
+  get marked(): number[] {
+    return [...this.#objects.keys()].filter((i) => this.#objects[i]?.first !== undefined);
+  }
+
   /** Identity i as an object, always the same one. */
   get(i: number, records: RecordBytes): Identity {
     return this.#objects[i] ??= {

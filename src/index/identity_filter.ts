@@ -7,27 +7,25 @@
  * @module
  */
 
-import { digestWords } from "../base/identity_hash.ts";
-
 const wordsPerBlock = 8;
 const blockBytes = wordsPerBlock * 4;
-/** One odd multiplier for each word of a block. */
-const multipliers = Int32Array.of(
-  0x3f8a5c1b,
-  0x6d2b79f5,
-  0x1e35a7bd,
-  0x58c3d90f,
-  0x74a1e6d3,
-  0x2b9f4e67,
-  0x4c6ef3a9,
-  0x0d8b7c35,
-);
+/** Digests whose blocks are read before the first of them is added: they fit the nearest memory. A power of two. */
+const stretch = 64;
+
+/** Digests one behind the other, `stride` words apart. */
+export interface DigestRun {
+  readonly words: Int32Array;
+  readonly stride: number;
+  readonly count: number;
+}
 
 /** The filter; it takes digests of `IdentityHash`: words of an array, from number `at` on. */
 export class IdentityFilter {
   readonly #words: Int32Array;
   readonly #blockMask: number;
   #added = 0;
+  /** Kept, so that the reading is not left out. */
+  #fetched = 0;
 
   /** @param bytes Memory it may take; the greatest power of two within is used, from 32 bytes to 64 MiB. */
   constructor(bytes: number) {
@@ -54,43 +52,66 @@ export class IdentityFilter {
   /** False: it was never added. True: perhaps it was. */
   mayHold(digests: Int32Array, at: number): boolean {
     const words = this.#words;
-    const block = this.#block(digests[at + 2]);
-    const low = digests[at];
-    for (let i = 0; i < wordsPerBlock; i++) {
-      if ((words[block + i] & (1 << (Math.imul(low, multipliers[i]) >>> 27))) === 0) return false;
-    }
-    return true;
-  }
-
-  /**
-   * Reads the blocks of `count` digests, so that they are near when {@link add} comes to them: the memory answers many
-   * such questions at a time, and a look-up that changes the block asks one by one (measured: 13 ns for 100).
-   * @returns nothing of meaning
-   */
-  fetch(digests: Int32Array, count: number): number {
-    const words = this.#words;
-    let any = 0;
-    for (let at = 0; at < count * digestWords; at += digestWords) any |= words[this.#block(digests[at + 2])];
-    return any;
+    const block = (digests[at + 2] & this.#blockMask) * wordsPerBlock;
+    const low = digests[at], high = digests[at + 3];
+    const missing = (~words[block] & bitOf(low)) | (~words[block + 1] & bitOf(low >>> 5)) |
+      (~words[block + 2] & bitOf(low >>> 10)) | (~words[block + 3] & bitOf(low >>> 15)) |
+      (~words[block + 4] & bitOf(low >>> 20)) | (~words[block + 5] & bitOf(low >>> 25)) |
+      (~words[block + 6] & bitOf(high)) | (~words[block + 7] & bitOf(high >>> 5));
+    return missing === 0;
   }
 
   /** Adds it; tells whether it may have been there before. */
   add(digests: Int32Array, at: number): boolean {
     const words = this.#words;
-    const block = this.#block(digests[at + 2]);
-    const low = digests[at];
-    let missing = 0;
-    for (let i = 0; i < wordsPerBlock; i++) {
-      const bit = 1 << (Math.imul(low, multipliers[i]) >>> 27);
-      missing |= ~words[block + i] & bit;
-      words[block + i] |= bit;
-    }
+    const block = (digests[at + 2] & this.#blockMask) * wordsPerBlock;
+    const low = digests[at], high = digests[at + 3];
+    // Written out, because a loop of eight turns takes twice as long (measured).
+    const w0 = words[block], b0 = bitOf(low);
+    const w1 = words[block + 1], b1 = bitOf(low >>> 5);
+    const w2 = words[block + 2], b2 = bitOf(low >>> 10);
+    const w3 = words[block + 3], b3 = bitOf(low >>> 15);
+    const w4 = words[block + 4], b4 = bitOf(low >>> 20);
+    const w5 = words[block + 5], b5 = bitOf(low >>> 25);
+    const w6 = words[block + 6], b6 = bitOf(high);
+    const w7 = words[block + 7], b7 = bitOf(high >>> 5);
+    const missing = (~w0 & b0) | (~w1 & b1) | (~w2 & b2) | (~w3 & b3) | (~w4 & b4) | (~w5 & b5) | (~w6 & b6) |
+      (~w7 & b7);
     if (missing === 0) return true;
+    words[block] = w0 | b0;
+    words[block + 1] = w1 | b1;
+    words[block + 2] = w2 | b2;
+    words[block + 3] = w3 | b3;
+    words[block + 4] = w4 | b4;
+    words[block + 5] = w5 | b5;
+    words[block + 6] = w6 | b6;
+    words[block + 7] = w7 | b7;
     this.#added++;
     return false;
   }
 
-  #block(word: number): number {
-    return (word & this.#blockMask) * wordsPerBlock;
+  /**
+   * Adds `count` digests, `stride` words apart, in their order.
+   *
+   * The blocks of a stretch are read first: the memory answers many such questions at a time, while a look-up that
+   * may change a block asks one by one (100 ns each, measured).
+   * @param known Takes the numbers of those that may have been there before.
+   */
+  addAll({ words: digests, stride, count }: DigestRun, known?: number[]): void {
+    const words = this.#words;
+    const mask = this.#blockMask;
+    for (let from = 0; from < count; from += stretch) {
+      const to = Math.min(from + stretch, count);
+      let any = 0;
+      for (let at = from * stride; at < to * stride; at += stride) {
+        any |= words[(digests[at + 2] & mask) * wordsPerBlock];
+      }
+      this.#fetched = any;
+      for (let i = from; i < to; i++) if (this.add(digests, i * stride)) known?.push(i);
+    }
   }
+}
+
+function bitOf(number: number): number {
+  return 1 << number;
 }

@@ -8,8 +8,9 @@ import type { Identity, IdentityMemo } from "../base/identity.ts";
 import { digestWords, IdentityHash } from "../base/identity_hash.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Unit } from "../base/record.ts";
+import type { UnitIdentities } from "../base/unit_identities.ts";
 import type { CatalogReader } from "./catalog_reader.ts";
-import { IdentityFilter } from "./identity_filter.ts";
+import { type DigestRun, IdentityFilter } from "./identity_filter.ts";
 import { entryStride, type IdentityPage } from "./identity_page.ts";
 import { IdentityTable, noEntry } from "./identity_table.ts";
 import type { IndexSize } from "./row_index.ts";
@@ -22,12 +23,8 @@ export interface SeenIdentitiesOptions {
   readonly filterBytes: number;
 }
 
-/** Digests one behind the other, `stride` words apart. */
-interface DigestRun {
-  readonly words: Int32Array;
-  readonly stride: number;
-  readonly count: number;
-}
+/** A generation is made for as many identities as came to the one before, and for no more than these. */
+const maxExpected = 1_000_000;
 
 /** A walk that fills a filter. */
 interface Walk {
@@ -56,8 +53,6 @@ export class SeenIdentities {
   #walk: Walk | undefined;
   #isFilterComplete = false;
   #addedWhenBuilt = 0;
-  /** Kept, so that the reading is not left out. */
-  #fetched = 0;
   readonly #lookups = { recent: 0, filter: 0, catalog: 0 };
 
   constructor(options: SeenIdentitiesOptions) {
@@ -70,7 +65,11 @@ export class SeenIdentities {
   /** What the first row with this identity was answered; undefined when there was none. */
   find(key: string): IdentityMemo | undefined {
     this.#hash.digestKey(key, this.#digest);
-    return this.#find(this.#digest, 0, this.#filter.mayHold(this.#digest, 0));
+    if (this.#isFilterComplete && !this.#filter.mayHold(this.#digest, 0)) {
+      this.#lookups.filter++;
+      return undefined;
+    }
+    return this.#find(this.#digest, 0);
   }
 
   /**
@@ -81,20 +80,24 @@ export class SeenIdentities {
     const { identified } = unit;
     if (identified === undefined) return [];
     identified.digest(this.#hash, unit);
-    const { count, digests, entries } = identified;
+    const { count } = identified;
     const repeats: Identity[] = [];
-    const mayBeKnown = this.#addAll(digests, count);
+    const perhapsKnown = this.#addToFilter(identified);
     try {
-      for (let i = 0, at = 0; i < count; i++, at += digestWords) {
-        const first = identified.firstOf(i) ?? this.#find(digests, at, mayBeKnown[i] !== 0);
+      let next = 0;
+      for (const i of perhapsKnown) {
+        this.#takeNew(identified, next, i);
+        next = i + 1;
+        const first = identified.firstOf(i) ?? this.#find(identified.digests, i * digestWords);
         if (first === undefined) {
-          entries[i] = this.#current.add(digests, at, identified.memoOf(i));
+          this.#current.addAll(identified, i, next);
           continue;
         }
         const identity = identified.get(i, unit);
         identity.first = first;
         repeats.push(identity);
       }
+      this.#takeNew(identified, next, count);
     } catch (error) {
       this.release(unit);
       for (const identity of repeats) identity.first = undefined;
@@ -117,7 +120,7 @@ export class SeenIdentities {
   /** The unit's rows are in the journal: the next flush writes its identities. */
   place({ identified }: Unit): void {
     if (identified === undefined) return;
-    for (const entry of identified.entries) if (entry !== noEntry) this.#current.place(entry);
+    this.#current.placeAll(identified.entries);
   }
 
   /** Generations have moved on: what a unit on its way holds is to be among the identities that come after them. */
@@ -132,14 +135,14 @@ export class SeenIdentities {
   /** Remembers an identity whose row was read back from the journal. */
   keep(key: string, memo: IdentityMemo): void {
     this.#hash.digestKey(key, this.#digest);
-    this.#filterAdd(this.#digest, 0);
+    this.#filterAdd({ words: this.#digest, stride: digestWords, count: 1 });
     this.#current.place(this.#keep(this.#digest, 0, memo));
   }
 
   /** A flush writes what was placed so far. */
   plan(): readonly IdentityPage[] {
     this.#inFlush = this.#current;
-    this.#current = new IdentityTable();
+    this.#current = new IdentityTable(Math.min(this.#inFlush.count, maxExpected));
     return this.#inFlush.pages;
   }
 
@@ -154,7 +157,7 @@ export class SeenIdentities {
     const [small, large] = this.#inFlush.count < this.#current.count
       ? [this.#inFlush, this.#current]
       : [this.#current, this.#inFlush];
-    large.addAll(small);
+    large.merge(small);
     this.#current = large;
     this.#inFlush = undefined;
   }
@@ -172,9 +175,8 @@ export class SeenIdentities {
         this.#finishWalk(this.#walk);
         continue;
       }
-      const { words, stride, count } = run;
-      for (let i = 0; i < count; i++) this.#walk.filter.add(words, i * stride);
-      read += count;
+      this.#walk.filter.addAll(run);
+      read += run.count;
     }
     return this.#walk === undefined;
   }
@@ -207,20 +209,21 @@ export class SeenIdentities {
     return [this.#current, this.#inFlush, this.#written].filter((each) => each !== undefined);
   }
 
-  #find(digests: Int32Array, at: number, mayBeKnown: boolean): IdentityMemo | undefined {
-    if (mayBeKnown) {
-      const recent = recentIn(this.#current, digests, at) ?? recentIn(this.#inFlush, digests, at) ??
-        recentIn(this.#written, digests, at);
-      if (recent !== undefined) {
-        this.#lookups.recent++;
-        return recent;
-      }
-    } else if (this.#isFilterComplete) {
-      this.#lookups.filter++;
-      return undefined;
+  #find(digests: Int32Array, at: number): IdentityMemo | undefined {
+    const recent = recentIn(this.#current, digests, at) ?? recentIn(this.#inFlush, digests, at) ??
+      recentIn(this.#written, digests, at);
+    if (recent !== undefined) {
+      this.#lookups.recent++;
+      return recent;
     }
     this.#lookups.catalog++;
     return this.#options.catalog.identity(digests, at);
+  }
+
+  /** Those from number `from` on, before `to`, are stored nowhere. */
+  #takeNew(identified: UnitIdentities, from: number, to: number): void {
+    this.#lookups.filter += to - from;
+    this.#current.addAll(identified, from, to);
   }
 
   /** The number in the current generation, to which it is added where it is not there. */
@@ -229,20 +232,19 @@ export class SeenIdentities {
     return entry === noEntry ? this.#current.add(digests, at, memo) : entry;
   }
 
-  /** For each digest, whether it may have been there before. */
-  #addAll(digests: Int32Array, count: number): Uint8Array {
-    const mayBeKnown = new Uint8Array(count);
-    this.#fetched = this.#filter.fetch(digests, count);
-    for (let i = 0; i < count; i++) {
-      if (this.#filterAdd(digests, i * digestWords)) mayBeKnown[i] = 1;
-    }
-    return mayBeKnown;
+  /** Adds all to the filter. Returns the numbers of those that may be repeats, in their order; no other one is. */
+  #addToFilter(identified: UnitIdentities): Iterable<number> {
+    const { digests, count, marked } = identified;
+    const known: number[] = [];
+    this.#filterAdd({ words: digests, stride: digestWords, count }, known);
+    if (!this.#isFilterComplete) return digests.subarray(0, count).keys();
+    return marked.length === 0 ? known : [...new Set([...known, ...marked])].sort((a, b) => a - b);
   }
 
-  #filterAdd(digests: Int32Array, at: number): boolean {
+  #filterAdd(run: DigestRun, known?: number[]): void {
     const walked = this.#walk?.filter;
-    if (walked && walked !== this.#filter) walked.add(digests, at);
-    return this.#filter.add(digests, at);
+    if (walked && walked !== this.#filter) walked.addAll(run);
+    this.#filter.addAll(run, known);
   }
 
   /** Expired identities stay in a filter, so one that became too full is filled anew with what is left. */

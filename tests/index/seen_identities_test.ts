@@ -1,7 +1,10 @@
 import { assertEquals, assertLess, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import { SeenIdentities } from "../../src/index/seen_identities.ts";
-import { identityKey, type IdentityMemo } from "../../src/base/identity.ts";
+import { type Identity, identityKey, type IdentityMemo } from "../../src/base/identity.ts";
+import { forEachPlaced, type IdentityPage } from "../../src/index/identity_page.ts";
+import { digestOf, hexOf } from "../support/digests.ts";
 import { type Unit } from "../../src/base/record.ts";
 import { MemoryCatalog } from "./memory_catalog.ts";
 import { addRow, unitOf } from "./units.ts";
@@ -151,3 +154,107 @@ Deno.test("SeenIdentities counts look-ups by where they were decided", async () 
   const counts = Object.fromEntries(values.map(({ labels, value }) => [labels.by, value]));
   assertEquals(counts, { filter: 1, recent: 1, catalog: 1 });
 });
+
+/** Rows of bodies on their way, some of which repeat rows of the same, of another or of an earlier one. */
+const body = fc.record({
+  ids: fc.array(fc.nat(400), { minLength: 1, maxLength: 200, size: "max" }),
+  isWritten: fc.boolean(),
+  /** What another daemon is known to have stored. */
+  marked: fc.option(fc.nat(400)),
+});
+const turn = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ what: fc.constant("reserve" as const), body }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant("place" as const), which: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant("release" as const), which: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.constant({ what: "plan" as const }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant("end" as const), fails: fc.boolean() }) },
+);
+
+Deno.test("SeenIdentities takes each of a batch's identities once: within it, beside others, before and after flushes", () => {
+  const property = fc.property(
+    fc.boolean(),
+    fc.array(turn, { maxLength: 30, size: "max" }),
+    (isWarm, turns) => {
+      const { seen, catalog } = newSeen(1024);
+      while (isWarm && !seen.warmUp(100));
+      const known = new Map<string, IdentityMemo>();
+      const onTheWay: { unit: Unit; taken: string[] }[] = [];
+      let planned: Map<string, IdentityMemo> | undefined;
+      const placed = new Map<string, IdentityMemo>();
+      turns.forEach((turn, number) => {
+        switch (turn.what) {
+          case "reserve": {
+            const { ids, isWritten, marked } = turn.body;
+            const unit = unitOf((unit) =>
+              ids.forEach((id, row) => {
+                const identity: Identity = { key: keyOf(`${id}`), row, memo: memo(`${number}-${row}`) };
+                if (id === marked) identity.first = memo("elsewhere");
+                addRow(unit, { id: `${row}`, identity, isWritten: isWritten && id !== marked });
+              })
+            );
+            const taken: string[] = [];
+            const wanted: [number, IdentityMemo][] = [];
+            ids.forEach((id, row) => {
+              const first = id === marked ? memo("elsewhere") : known.get(`${id}`);
+              if (first !== undefined) return wanted.push([row, first]);
+              known.set(`${id}`, memo(`${number}-${row}`));
+              taken.push(`${id}`);
+            });
+            assertEquals(seen.reserve(unit).map(({ row, first }) => [row, first]), wanted);
+            onTheWay.push({ unit, taken });
+            return;
+          }
+          case "place":
+          case "release": {
+            const [ended] = onTheWay.splice(turn.which, 1);
+            if (ended === undefined) return;
+            if (turn.what === "place") {
+              seen.place(ended.unit);
+              for (const id of ended.taken) placed.set(id, known.get(id)!);
+            } else {
+              seen.release(ended.unit);
+              for (const id of ended.taken) known.delete(id);
+            }
+            return;
+          }
+          case "plan":
+            if (planned !== undefined) return;
+            assertEquals(placedIn(seen.plan()), placedAs(placed, catalog));
+            planned = new Map(placed);
+            placed.clear();
+            for (const { unit } of onTheWay) seen.carry(unit);
+            return;
+          case "end":
+            if (planned === undefined) return;
+            if (turn.fails) {
+              seen.failed();
+              for (const [id, first] of planned) placed.set(id, first);
+              for (const { unit } of onTheWay) seen.carry(unit);
+            } else {
+              for (const [id, first] of planned) catalog.remember(keyOf(id), first);
+              seen.committed();
+              if (isWarm) { while (!seen.warmUp(100)); }
+            }
+            planned = undefined;
+        }
+      });
+      for (let id = 0; id <= 400; id++) assertEquals(seen.find(keyOf(`${id}`)), known.get(`${id}`));
+    },
+  );
+  fc.assert(property, { seed: 22, numRuns: 60 });
+});
+
+function placedIn(pages: readonly IdentityPage[]): Map<string, IdentityMemo> {
+  const placed = new Map<string, IdentityMemo>();
+  for (const page of pages) {
+    forEachPlaced(page, (at, memo) => placed.set(hexOf(page.numbers, at), memo));
+  }
+  return placed;
+}
+
+function placedAs(
+  placed: ReadonlyMap<string, IdentityMemo>,
+  catalog: MemoryCatalog,
+): Map<string, IdentityMemo> {
+  return new Map([...placed].map(([id, memo]) => [hexOf(digestOf(catalog, keyOf(id))), memo]));
+}
