@@ -32,6 +32,7 @@ export const kernelPlans = {
     ),
     pages: 40,
   },
+  row: { folder: "dialects/trace_files", name: "row_kernel", sources: ["row_kernel.as"], pages: 13 },
 } as const satisfies Record<string, KernelPlan>;
 
 /** The part of the compiler that is used here. */

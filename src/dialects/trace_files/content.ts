@@ -30,7 +30,15 @@ export function fileContent(value: unknown, maxBytes: number, sent?: SentValue):
   if ((sent === undefined || sent.hasUnicodeEscape) && isIllFormed(value, text)) throw illFormed();
   // A UTF-16 unit is at least one byte.
   if (text.length > maxBytes) throw tooLarge(maxBytes);
-  const bytes = encoder.encode(text);
+  return checkedSize(encoder.encode(text), maxBytes);
+}
+
+/**
+ * The same bytes, if they are not too many.
+ * @param maxBytes What one file may have.
+ * @throws WeirError `file_too_large`
+ */
+export function checkedSize(bytes: Uint8Array, maxBytes: number): Uint8Array {
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }

@@ -6,8 +6,9 @@
 import { toWeirError, WeirError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowWindow } from "../../parse/window.ts";
-import { fileContent } from "./content.ts";
+import { checkedSize, fileContent } from "./content.ts";
 import { baseName, isFileName, shownName } from "./names.ts";
+import { readPlainRow } from "./plain_row.ts";
 
 /** One file that is to be written. */
 export interface Item {
@@ -40,8 +41,15 @@ export function readItem(
   i: number,
   { trace_files: settings, limits }: Pick<Config, "trace_files" | "limits">,
 ): Item | FlawedRow {
-  const value = window.value(i);
   const index = window.firstIndex + i;
+  const sentBytes = window.end(i) - window.start(i);
+  const maxBytes = settings.max_file_bytes;
+  const plain = readPlainRow(window.bytes, window.start(i), window.end(i));
+  if (plain !== undefined) {
+    window.trust(i);
+    return newItem({ ...plain, index, settings }, () => checkedSize(plain.bytes, maxBytes));
+  }
+  const value = window.value(i);
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return new FlawedRow("must be an object");
   }
@@ -52,6 +60,23 @@ export function readItem(
   if (typeof fileName !== "string") return new FlawedRow("fileName must be a string");
   const directory = readDirectory(outputDirectory);
   if (directory instanceof FlawedRow) return directory;
+  const { hasUnicodeEscape } = window;
+  return newItem(
+    { fileName, directory, index, settings },
+    () => fileContent(traceData, maxBytes, { sentBytes, maxDepth: limits.max_depth, hasUnicodeEscape }),
+  );
+}
+
+/** @param content The bytes of the file; what it throws is the item's problem. */
+function newItem(
+  { fileName, directory, index, settings }: {
+    fileName: string;
+    directory: string | undefined;
+    index: number;
+    settings: Config["trace_files"];
+  },
+  content: () => Uint8Array,
+): Item {
   const name = settings.names === "basename" ? baseName(fileName) : fileName;
   const item: Item = { index, fileName: name, directory, bytes: undefined, problem: undefined };
   if (!isFileName(name)) {
@@ -59,11 +84,7 @@ export function readItem(
     return { ...item, fileName: shownName(fileName), problem };
   }
   try {
-    item.bytes = fileContent(traceData, settings.max_file_bytes, {
-      sentBytes: window.end(i) - window.start(i),
-      maxDepth: limits.max_depth,
-      hasUnicodeEscape: window.hasUnicodeEscape,
-    });
+    item.bytes = content();
   } catch (error) {
     item.problem = toWeirError(error);
   }
