@@ -15,13 +15,13 @@ export const mostInputBytes: i32 = 262144;
 const mostOutputBytes: usize = 524288;
 /** Brackets open at once within a value, and keys of one object. */
 const maxDepth: usize = 32;
-const maxKeys: usize = 64;
+const maxKeys: usize = 32;
 /** More than comes between two looks at the room left: a copy goes 16 bytes too far, and all brackets may be closed. */
 const spareBytes: usize = 4096;
 
-/** Start and end of each key of the objects that are open. */
+/** Of each key of the objects that are open: start, size and up to 8 bytes. */
 const keys: usize = 1024;
-const keyBytes: usize = 8;
+const keyBytes: usize = 16;
 export const input: usize = keys + maxDepth * maxKeys * keyBytes;
 export const output: usize = input + mostInputBytes + 64;
 
@@ -133,15 +133,16 @@ function writeObject(from: usize, depth: usize): usize {
     const start = next + 1;
     next = copyText(next);
     if (next == 0 || isDigit(load<u8>(start))) return 0;
-    const end = next - 1;
-    const size = end - start;
+    const size = next - 1 - start;
+    const head = headOf(start, size);
     // Two keys that are the same have the same bit: nearly always this is all that has to be looked at.
-    const bit: u64 = 1 << ((<u64>load<u8>(start) * 31 + <u64>load<u8>(start + (size >> 1)) * 7 + size) & 63);
+    const bit: u64 = 1 << ((head * 31 + <u64>load<u8>(start + (size >> 1)) * 7 + size) & 63);
     if ((seen & bit) != 0 && isAmong(start, size, firstKey)) return 0;
     seen |= bit;
     if (keysEnd - firstKey == maxKeys * keyBytes) return 0;
     store<u32>(keysEnd, <u32>start);
     store<u32>(keysEnd, <u32>size, 4);
+    store<u64>(keysEnd, head, 8);
     keysEnd += keyBytes;
     next = skipSpace(next);
     if (load<u8>(next) != colon) return 0;
@@ -188,10 +189,19 @@ function writeArray(from: usize, depth: usize): usize {
   return next;
 }
 
-/** Is a key of these bytes among those noted from `first` on? */
+/** The first bytes of a key, zeros behind it. */
+@inline
+function headOf(start: usize, size: usize): u64 {
+  const head = load<u64>(start);
+  return size < 8 ? head & ((<u64>1 << (size * 8)) - 1) : head;
+}
+
+/** Is a key of these bytes among those noted from `first` on? Long ones that begin alike are all that takes time. */
 function isAmong(start: usize, size: usize, first: usize): bool {
+  const head = headOf(start, size);
   for (let key = first; key < keysEnd; key += keyBytes) {
-    if (load<u32>(key, 4) == <u32>size && memory.compare(start, load<u32>(key), size) == 0) return true;
+    if (load<u64>(key, 8) != head || load<u32>(key, 4) != <u32>size) continue;
+    if (size <= 8 || memory.compare(start + 8, <usize>load<u32>(key) + 8, size - 8) == 0) return true;
   }
   return false;
 }

@@ -76,7 +76,14 @@ Deno.test("readPlainRow() leaves to others what JSON.stringify spells in another
     "1.50",
   ];
   const texts = ['["\\/"]', '["\\u0041"]', '"\\u00e9"', '"\\ud83d"'];
-  const keys = ['{"a":1,"b":2,"a":3}', '{"b":1,"1":2}', '{"a":{"c":1,"c":1}}', '{"\\u0061":1}'];
+  const keys = [
+    '{"a":1,"b":2,"a":3}',
+    '{"":1,"":2}',
+    '{"longer than 8":1,"b":2,"longer than 8":3}',
+    '{"b":1,"1":2}',
+    '{"a":{"c":1,"c":1}}',
+    '{"\\u0061":1}',
+  ];
   const wrong = [
     "01",
     "-",
@@ -94,7 +101,7 @@ Deno.test("readPlainRow() leaves to others what JSON.stringify spells in another
     "",
   ];
   const deep = "[".repeat(40) + "]".repeat(40);
-  const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`k${i}`, i])));
+  const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, i])));
   for (const value of [...spelt, ...texts, ...keys, ...wrong, "null", deep, wide]) {
     assertEquals(read(rowOf(value)), undefined, value);
   }
@@ -161,7 +168,7 @@ Deno.test("readPlainRow() leaves a row to others that is too large, or grows too
   const ones = "[".repeat(32) + "1,".repeat(7_000) + "1" + "]".repeat(32);
   assert(agrees(rowOf(ones)));
   assertEquals(read(rowOf(ones.replace("1", "1,".repeat(1_000) + "1"))), undefined);
-  const keys = Array.from({ length: 64 }, (_, i) => `"key${i}":${i}`).join();
+  const keys = Array.from({ length: 32 }, (_, i) => `"key${i}":${i}`).join();
   assert(agrees(rowOf(`[${Array(100).fill(`{${keys}}`).join()}]`)));
 });
 
