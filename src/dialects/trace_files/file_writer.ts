@@ -81,15 +81,18 @@ export class FileWriter {
 
   /**
    * Makes the names in a directory durable.
+   * @param atWork Called while the disk is at work on that; must not throw.
    * @throws WeirError
    */
-  async sync({ path, device, inode }: RealDirectory): Promise<void> {
+  async sync({ path, device, inode }: RealDirectory, atWork?: () => void): Promise<void> {
     if (!this.#isDurable) return;
     try {
       using directory = await this.#brief.run(() => Deno.openSync(path), () => Deno.open(path));
       const { dev, ino } = directory.statSync();
       if (dev !== device || ino !== inode) throw swapped();
-      await directory.sync();
+      const syncing = directory.sync();
+      atWork?.();
+      await syncing;
     } catch (error) {
       throw writeError(error);
     }

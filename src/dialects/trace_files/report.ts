@@ -10,19 +10,27 @@ import type { Services } from "../dialect.ts";
 import type { Written } from "./write_items.ts";
 import type { WriteContext } from "./write_context.ts";
 
-/** The reply to a batch: both shapes that clients know, one over the other (contract `trace_files`, Decision 1). */
-export function batchReply(files: readonly Written[], durationMs: number): Record<string, unknown> {
+/**
+ * The reply to a batch: both shapes that clients know, one over the other (contract `trace_files`, Decision 1).
+ * @param results From {@link batchResults}.
+ */
+export function batchReply(files: readonly Written[], durationMs: number, results: string): string {
   const { successful, failed, bytes: totalBytes } = sums(files);
   const processingTime = Math.round(durationMs * 100) / 100;
-  return {
+  const head = JSON.stringify({
     success: successful > 0,
     partial: successful > 0 && failed > 0,
     summary: { totalFiles: files.length, successful, failed, totalBytes, processingTime },
     successCount: successful,
     failureCount: failed,
     totalSize: totalBytes,
-    results: files.map(resultOf),
-  };
+  });
+  return `${head.slice(0, -1)},"results":${results}}`;
+}
+
+/** The part of the reply that tells of each file, as JSON. */
+export function batchResults(files: readonly Written[]): string {
+  return JSON.stringify(files.map(resultOf));
 }
 
 function resultOf({ index, fileName, path: filePath, bytes, problem }: Written): Record<string, unknown> {
@@ -33,14 +41,11 @@ function resultOf({ index, fileName, path: filePath, bytes, problem }: Written):
   return { index, fileName, success: false, error: message, code, retryable };
 }
 
-/**
- * Counts a batch, and logs it in one of the next turns: whoever reads the log wakes up with each line, and the client's
- * reply need not wait for that.
- */
+/** Counts a batch, and logs it a little later: the client's reply need not wait for that. */
 export function reportBatch(
   files: readonly Written[],
   durationMs: number,
-  { services, inbound }: Pick<WriteContext, "services" | "inbound">,
+  { services, inbound, store }: Pick<WriteContext, "services" | "inbound" | "store">,
 ): void {
   const { metrics } = services;
   const { successful, failed, bytes } = sums(files);
@@ -50,7 +55,7 @@ export function reportBatch(
   count(files, services);
   // Asked for while the request is there.
   const requestId = inbound.requestId;
-  setTimeout(() => {
+  store.lateLines.add(() => {
     services.log.info("Batch of trace files", {
       count: files.length,
       failed,

@@ -11,6 +11,7 @@ import { isApart } from "../../config/cross_checks.ts";
 import type { Services } from "../dialect.ts";
 import { FileRoot, type RealDirectory } from "./file_root.ts";
 import { FileWriter } from "./file_writer.ts";
+import { LateLines } from "./late_lines.ts";
 import { directorySegments } from "./names.ts";
 import { applyRetention, sweepTemporaries } from "./retention.ts";
 
@@ -18,6 +19,7 @@ import { applyRetention, sweepTemporaries } from "./retention.ts";
 export class TraceFileStore implements AsyncDisposable {
   readonly root: FileRoot;
   readonly writer: FileWriter;
+  readonly lateLines = new LateLines();
   readonly #services: Services;
   readonly #isDurable: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -87,6 +89,7 @@ export class TraceFileStore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.lateLines[Symbol.dispose]();
     await this.#running;
   }
 

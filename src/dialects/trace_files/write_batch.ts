@@ -9,8 +9,8 @@ import type { ClosedBody, DirectIngest, Reply } from "../dialect.ts";
 import { defaultDirectory } from "./directories.ts";
 import type { RealDirectory } from "./file_root.ts";
 import { FlawedRow, type Item, readDirectory, readItem } from "./item.ts";
-import { batchReply, reportBatch } from "./report.ts";
-import { writeItems } from "./write_items.ts";
+import { batchReply, batchResults, reportBatch } from "./report.ts";
+import { writeItems, type Written } from "./write_items.ts";
 import type { WriteContext } from "./write_context.ts";
 
 /** Keys that may hold the list: `files` with a directory for each, `traces` with one for all. */
@@ -56,10 +56,14 @@ export class WriteBatch implements DirectIngest {
     const directoryOf = this.#check(envelope, key);
     // The path of a whole batch is refused before anything is written; in the other shape, each item has its own.
     const found = key === "traces" ? await this.#lookAhead(directoryOf) : undefined;
-    const files = await writeItems(this.#items, directoryOf, { store, found });
+    let early: { files: readonly Written[]; results: string } | undefined;
+    const expect = (files: readonly Written[]): void =>
+      void (early = { files, results: batchResults(files) });
+    const files = await writeItems(this.#items, directoryOf, { store, found, expect });
+    const results = early?.files === files ? early.results : batchResults(files);
     const durationMs = clock.monotonic() - start;
     reportBatch(files, durationMs, this.#context);
-    return { status: 200, body: JSON.stringify(batchReply(files, durationMs)) };
+    return { status: 200, body: batchReply(files, durationMs, results) };
   }
 
   /**

@@ -30,17 +30,31 @@ interface Placed {
   readonly bytes: Uint8Array;
 }
 
+/** The part of the store that is needed here. */
+type FilesAt = Pick<TraceFileStore, "writer" | "make">;
+
+/** What {@link writeItems} writes into, and who wants to know. */
+export interface WriteItemsOptions {
+  readonly store: FilesAt;
+  /** Directories that were found already, by what the client names them. @default none */
+  readonly found?: Map<string, RealDirectory | WeirError>;
+  /**
+   * Is told what will be returned, if nothing goes wrong any more, while the disk is still at work. Where something
+   * does go wrong, other files are returned.
+   */
+  readonly expect?: (files: readonly Written[]) => void;
+}
+
 /**
  * Writes what can be written; what cannot is told in its place, and costs no other file.
  * @param directoryOf Where an item belongs, as the client names it.
- * @param into.found Directories that were found already, by what the client names them.
  * @returns one for each item, in their order; a file that is told to be written is safe
  */
 export async function writeItems(
   items: readonly Item[],
   directoryOf: (item: Item) => string,
-  { store, found = new Map() }: { store: TraceFileStore; found?: Map<string, RealDirectory | WeirError> },
-): Promise<Written[]> {
+  { store, found = new Map(), expect }: WriteItemsOptions,
+): Promise<readonly Written[]> {
   const placed = await place(items, directoryOf, { store, found });
   const waiting = placed.values();
   const work = async (): Promise<void> => {
@@ -51,12 +65,18 @@ export async function writeItems(
   for (const file of placed) {
     if (file.item.problem?.code === "storage_full") await write(file, store);
   }
-  await syncDirectories(placed, store);
   const byItem = new Map(placed.map((file) => [file.item, file]));
-  return items.map((item) => written(item, byItem.get(item)));
+  const tell = (): Written[] => items.map((item) => written(item, byItem.get(item)));
+  let expected: Written[] | undefined;
+  const isSynced = await syncDirectories(placed, store, () => {
+    if (expect === undefined || expected !== undefined) return;
+    expected = tell();
+    expect(expected);
+  });
+  return isSynced && expected !== undefined ? expected : tell();
 }
 
-async function write({ item, directory, bytes }: Placed, store: TraceFileStore): Promise<void> {
+async function write({ item, directory, bytes }: Placed, store: FilesAt): Promise<void> {
   item.problem = undefined;
   try {
     await store.writer.write({ directory, name: item.fileName, bytes });
@@ -78,7 +98,7 @@ function written({ index, fileName, problem }: Item, file: Placed | undefined): 
 async function place(
   items: readonly Item[],
   directoryOf: (item: Item) => string,
-  { store, found }: { store: TraceFileStore; found: Map<string, RealDirectory | WeirError> },
+  { store, found }: { store: FilesAt; found: Map<string, RealDirectory | WeirError> },
 ): Promise<Placed[]> {
   const targets = new Set<string>();
   const placed: Placed[] = [];
@@ -104,15 +124,26 @@ async function place(
   return placed;
 }
 
-/** A file whose directory could not be synced may be gone after a crash of the machine: it is not written. */
-async function syncDirectories(placed: readonly Placed[], store: TraceFileStore): Promise<void> {
+/**
+ * A file whose directory could not be synced may be gone after a crash of the machine: it is not written.
+ * @param atWork Called while the disk syncs one.
+ * @returns whether all could be synced
+ */
+async function syncDirectories(
+  placed: readonly Placed[],
+  store: FilesAt,
+  atWork: () => void,
+): Promise<boolean> {
   const done = placed.filter(({ item }) => item.problem === undefined);
   const byPath = Map.groupBy(done, ({ directory }) => directory.path);
-  await Promise.all([...byPath.values()].map(async (files) => {
+  const synced = await Promise.all([...byPath.values()].map(async (files) => {
     try {
-      await store.writer.sync(files[0].directory);
+      await store.writer.sync(files[0].directory, atWork);
+      return true;
     } catch (error) {
       for (const { item } of files) item.problem = writeError(error);
+      return false;
     }
   }));
+  return !synced.includes(false);
 }
