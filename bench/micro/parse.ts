@@ -2,9 +2,10 @@
  * The chunked parser, to values: a body of 10 MiB in chunks of 64 KiB, against `JSON.parse` of the whole, which has it
  * in one piece from the start, and against two streaming parsers from npm, fed the same chunks.
  *
- *     deno run --allow-read --allow-env --allow-sys bench/micro/parse.ts [rounds]
+ *     deno run --allow-read --allow-env --allow-sys --allow-run bench/micro/parse.ts [rounds]
  *
- * A round runs every arm three times and keeps the fastest, which other work on the machine has disturbed least.
+ * A round runs every arm in a process of its own, so that none collects another's garbage, with V8's default settings.
+ * After three runs to warm up, the fastest of six counts, which other work on the machine has disturbed least.
  *
  * @module
  */
@@ -20,6 +21,8 @@ import { NdjsonRows } from "../../src/parse/ndjson_rows.ts";
 import { Scanner } from "../../src/parse/scanner.ts";
 import type { RowLimits, RowSource } from "../../src/parse/window.ts";
 import { type Comparison, figure, median, worst } from "../comparison.ts";
+
+const bodyBytes = 10 * 1024 * 1024;
 
 const limits: RowLimits = {
   maxRows: Infinity,
@@ -138,20 +141,56 @@ function scanOnly({ whole }: Body): number {
 
 type Arm = "weir" | "ndjson" | "whole" | "streamparser" | "stream_json" | "scan";
 
+const arms: Record<Arm, (body: Body) => number | Promise<number>> = {
+  weir: (body) => readRows(new JsonRows({ rowsKey: "events", limits }), body),
+  ndjson: (body) => readRows(new NdjsonRows({ limits }), body),
+  whole: parseWhole,
+  streamparser: readWithStreamparser,
+  stream_json: readWithStreamJson,
+  scan: scanOnly,
+};
+
+/** Milliseconds of an arm, in this process. */
+async function measureArm(name: Arm): Promise<number> {
+  const rows = makeRows(bodyBytes);
+  const text = name === "ndjson" ? rows.join("\n") : `{"events":[${rows.join(",")}]}`;
+  const expected = name === "scan" ? rows.length : rows.reduce((sum, row) => sum + look(JSON.parse(row)), 0);
+  const body = makeBody(text);
+  let best = Infinity;
+  for (let time = -3; time < 6; time++) {
+    // Line feeds are overwritten when rows are read, so that each run needs its own.
+    const own = name === "ndjson" ? makeBody(text) : body;
+    const start = performance.now();
+    const sum = await arms[name](own);
+    const ms = performance.now() - start;
+    if (sum !== expected) throw new Error(`The arm ${name} read other rows than JSON.parse`);
+    if (time >= 0) best = Math.min(best, ms);
+  }
+  return best;
+}
+
+/** The same in a process of its own. */
+async function runArm(name: Arm): Promise<number> {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-sys",
+      import.meta.filename!,
+      "--arm",
+      name,
+    ],
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) throw new Error(`The arm ${name} ended with exit code ${code}`);
+  return Number(new TextDecoder().decode(stdout));
+}
+
 /** Milliseconds of each arm, run in turn. */
 async function measure(rounds: number): Promise<Record<Arm, number[]>> {
-  const rows = makeRows(10 * 1024 * 1024);
-  const json = makeBody(`{"events":[${rows.join(",")}]}`);
-  const lines = rows.join("\n");
-  const expected = parseWhole(json);
-  const arms: Record<Arm, (body: Body) => number | Promise<number>> = {
-    weir: (body) => readRows(new JsonRows({ rowsKey: "events", limits }), body),
-    ndjson: (body) => readRows(new NdjsonRows({ limits }), body),
-    whole: parseWhole,
-    streamparser: readWithStreamparser,
-    stream_json: readWithStreamJson,
-    scan: (body) => scanOnly(body) === rows.length ? expected : NaN,
-  };
   const times: Record<Arm, number[]> = {
     weir: [],
     whole: [],
@@ -160,25 +199,12 @@ async function measure(rounds: number): Promise<Record<Arm, number[]>> {
     ndjson: [],
     scan: [],
   };
-  for (let round = -1; round < rounds; round++) {
-    for (const [name, run] of Object.entries(arms) as [Arm, (body: Body) => number | Promise<number>][]) {
-      let best = Infinity;
-      for (let time = 0; time < 3; time++) {
-        // Line feeds are overwritten when rows are read, so that each run needs its own.
-        const body = name === "ndjson" ? makeBody(lines) : json;
-        const start = performance.now();
-        const sum = await run(body);
-        best = Math.min(best, performance.now() - start);
-        if (sum !== expected) throw new Error(`The arm ${name} read other rows than JSON.parse`);
-      }
-      // The first round warms up.
-      if (round >= 0) times[name].push(best);
-    }
+  for (let round = 0; round < rounds; round++) {
+    for (const name of Object.keys(times) as Arm[]) times[name].push(await runArm(name));
   }
-  const megabytes = json.whole.length / 1e6;
   for (const [name, values] of Object.entries(times)) {
     const ms = median(values);
-    say(`${name.padEnd(14)} ${figure(ms, " ms")}, ${figure(megabytes / ms * 1000, " MB/s")}`);
+    say(`${name.padEnd(14)} ${figure(ms, " ms")}, ${figure(bodyBytes / ms / 1000, " MB/s")}`);
   }
   return times;
 }
@@ -209,7 +235,13 @@ function say(text: string): void {
 }
 
 if (import.meta.main) {
-  for (const comparison of await compareParsers(Number(Deno.args[0] ?? 7))) {
+  const [first, name] = Deno.args;
+  if (first === "--arm") say(String(await measureArm(name as Arm)));
+  else await compare(Number(first ?? 5));
+}
+
+async function compare(rounds: number): Promise<void> {
+  for (const comparison of await compareParsers(rounds)) {
     const { against, values, unit, bar, goal } = comparison;
     say(
       `against ${against}: ${figure(median(values), unit)}, worst ${figure(worst(comparison), unit)} ` +

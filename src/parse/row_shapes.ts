@@ -34,6 +34,8 @@ const leastRows = 4;
 /** So that rows of ever other shapes cost little more than without any: learning one takes as long as 50 rows. */
 const rowsPerShape = 256;
 const mostCredit = 16 * rowsPerShape;
+/** Calls left out, at most, after shapes were of no use for long. */
+const longestPause = 16;
 
 const module = loadModule();
 /** Places and sizes, as row_shapes.as names them; none where it cannot run. */
@@ -68,6 +70,9 @@ export class RowShapes {
   #calls = 0;
   /** Rows for which no shape has been learnt. */
   #credit = mostCredit;
+  /** Calls in a row in which they were of no use, and how many are left out for that. */
+  #misses = 0;
+  #pause = 0;
 
   /**
    * The rows' values; undefined where parsing them by their shapes would gain nothing.
@@ -83,6 +88,10 @@ export class RowShapes {
     }
     this.#credit = Math.min(this.#credit + count, mostCredit);
     this.#calls++;
+    if (this.#pause > 0) {
+      this.#pause--;
+      return undefined;
+    }
     this.#bytes.set(rows.bytes.subarray(start, start + size), c.input);
     for (let i = 0; i < count; i++) {
       this.#ints[(c.rowPlaces >> 2) + 2 * i] = rows.start(i) - start;
@@ -90,7 +99,10 @@ export class RowShapes {
     }
     const end = this.#exports.strip(count, this.#shapes.length);
     const values = this.#build(JSON.parse(decodeUtf8(this.#bytes, c.output - 1, end)) as unknown[], count);
+    const isMiss = this.#shapeNumbers(count).every((number) => number < 0);
+    if (!isMiss) this.#misses = 0;
     if (this.#credit >= rowsPerShape) this.#learn(values);
+    else if (isMiss) this.#pause = Math.min(++this.#misses, longestPause);
     return values;
   }
 
