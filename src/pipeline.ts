@@ -28,6 +28,7 @@ import { firstHold, rowLimits } from "./receive/limits.ts";
 import { keepReply, repeatResponse, toResponse } from "./receive/reply.ts";
 import type { RowMeter } from "./receive/row_meter.ts";
 import type { TwinTurn } from "./receive/twins.ts";
+import { UnitFrame } from "./receive/unit_frame.ts";
 import { VerdictStream } from "./receive/verdict_stream.ts";
 
 /** One request on its way. */
@@ -53,9 +54,6 @@ interface Reader {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** What is left to read of a body that was taken already. */
-const nothing = inPieces([]);
-
 /**
  * Takes one request with rows. Whatever it answers with 2xx is safe by then.
  * @throws WeirError for what refuses the request as a whole; nothing of it is stored then
@@ -76,27 +74,35 @@ export async function ingest(
   try {
     const opened = route.open(inbound, house);
     const session = opened instanceof Promise ? await opened : opened;
-    const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls };
+    const { announced } = room;
+    const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls, announced };
     const small = format === "json" ? await readSmallBody(request, reading) : undefined;
     const known = small && session.twinOf?.(small);
     const twin = known && held.use(await house.twins.begin(known));
     if (twin?.repeat !== undefined) return toResponse(twin.repeat);
     const common = small && takeCommonShape(small, session, house.buffers);
-    const limits = rowLimits(shape, config.limits);
-    const chunks = common ? nothing : small ? inPieces([small]) : readBody(request, reading);
-    const body = common ? chunks : await knowSender(chunks, { format, shape, session, lease, limits });
+    let reader: Reader | undefined;
+    if (common === undefined) {
+      const limits = rowLimits(shape, config.limits);
+      const chunks = small ? inPieces([small]) : readBody(request, reading);
+      const body = await knowSender(chunks, { format, shape, session, lease, limits });
+      reader = { shape, lease, unitBytes: room.unitBytes, limits, body };
+    }
     const begun = house.idempotency.begin(inbound, session.scope);
     const { repeat, key } = begun instanceof Promise ? held.use(await begun) : begun;
     if (repeat !== undefined) return repeatResponse(repeat);
     const passage: Passage = { house, meter, session, key, twin };
-    if (common) {
-      meter.countBytes(small.length);
-      return await storeAll(common, passage);
+    if (reader !== undefined && format === "ndjson") {
+      session.admit();
+      return takeStream(passage, reader, held.move());
     }
-    const reader: Reader = { shape, lease, unitBytes: room.unitBytes, limits, body };
-    if (format === "json") return await takeBody(passage, reader);
-    session.admit();
-    return takeStream(passage, reader, held.move());
+    if (common) meter.countBytes(small.length);
+    const taken = common ?? await takeBody(passage, reader!);
+    const settled = session.settle?.(taken.unit, taken.outcomes);
+    if (settled !== undefined) await settled;
+    const { reply, stored } = store(taken, passage);
+    await stored;
+    return finish(taken, reply, passage);
   } finally {
     held[Symbol.dispose]();
   }
@@ -117,8 +123,8 @@ function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool)
   return undefined;
 }
 
-/** A JSON body: every window dispatched as it closes, all of it stored at the end. */
-async function takeBody(passage: Passage, reader: Reader): Promise<Response> {
+/** A JSON body: every window dispatched as it closes; all of it is to be stored at the end. */
+async function takeBody(passage: Passage, reader: Reader): Promise<Taken> {
   const { house, session } = passage;
   const { shape, lease, limits, unitBytes } = reader;
   const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
@@ -136,15 +142,11 @@ async function takeBody(passage: Passage, reader: Reader): Promise<Response> {
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
   session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, taken.outcomes);
   session.admit();
-  return await storeAll(taken, passage);
+  return taken;
 }
 
-/** Stores all of a body; the reply is sent when it is safe. */
-async function storeAll({ unit, outcomes }: Taken, passage: Passage): Promise<Response> {
-  const settled = passage.session.settle?.(unit, outcomes);
-  if (settled !== undefined) await settled;
-  const { reply, stored } = store(unit, outcomes, passage);
-  await stored;
+/** All of a body is safe: its reply may be sent. */
+function finish({ unit, outcomes }: Taken, reply: Reply, passage: Passage): Response {
   unit.writer.free();
   passage.meter.count(outcomes);
   passage.twin?.done(reply);
@@ -166,7 +168,9 @@ async function takeStream(
   const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
     // What is stored of a stream is its beginning, also when it is cut short.
     const follows = onTheirWay++ > 0;
-    await store(unit, outcomes, { ...passage, key: undefined, follows }).stored.finally(() => onTheirWay--);
+    await store({ unit, outcomes }, { ...passage, key: undefined, follows }).stored.finally(() =>
+      onTheirWay--
+    );
     unit.writer.free();
     meter.count(outcomes);
   };
@@ -214,22 +218,15 @@ async function* windows<Piece>(
 }
 
 /** Decides repeats, makes the reply, and sends the unit to the journal: no other request comes between. */
-function store(unit: Unit, outcomes: Outcomes, passage: Passage): { reply: Reply; stored: Promise<void> } {
-  const { house: { indexes, journal, flusher, clock }, session, key, follows } = passage;
+function store({ unit, outcomes }: Taken, passage: Passage): { reply: Reply; stored: Promise<void> } {
+  const { house, session, key, follows } = passage;
+  const { indexes, journal, clock } = house;
   const reserved = indexes.reserve(unit);
   const { identities, duplicateBatches } = reserved;
   outcomes.duplicates += identities.length + duplicateBatches;
   const reply = session.reply(outcomes, identities);
   if (key !== undefined) keepReply(unit, key, { ...reply, at: clock.now() });
   if (unit.count === 0) return { reply, stored: journal.barrier() };
-  const stored = journal.append({
-    bytes: unit.writer.view(),
-    follows: () => follows || indexes.follows(unit, reserved),
-    placed: (position) => {
-      indexes.place(unit, position);
-      flusher.poke();
-    },
-    released: () => indexes.release(unit),
-  });
-  return { reply, stored };
+  const frame = new UnitFrame(unit, reserved, { house, mustFollow: follows });
+  return { reply, stored: journal.append(frame) };
 }

@@ -86,13 +86,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const firstSegment = Math.max(nextSegment, checkpoint, 1);
     const { durability, journal: { segment_bytes: segmentBytes } } = config;
     const journal = await Journal.open({ dir, durability, segmentBytes, firstSegment, clock, log, metrics });
+    // Asked for with every request.
+    const flushSettingsOf = remembered(flushSettings);
     const flusher = new Flusher({
       dataDir,
       compression: config.flush.compression,
       journal,
       indexes,
       catalog,
-      settings: () => flushSettings(options.config()),
+      settings: () => flushSettingsOf(options.config()),
       clock,
       log,
       metrics,
@@ -317,5 +319,18 @@ function flushSettings(config: Config): FlushSettings {
       replyKeepMs: idempotency.keep_ms,
       quarantine: { maxAgeMs: quarantine.max_age_ms, maxBytes: quarantine.max_bytes },
     },
+  };
+}
+
+/** The function, with what it made of the configuration last. */
+function remembered<T>(make: (config: Config) => T): (config: Config) => T {
+  let of: Config | undefined;
+  let made: T;
+  return (config) => {
+    if (of !== config) {
+      made = make(config);
+      of = config;
+    }
+    return made;
   };
 }

@@ -71,12 +71,10 @@ export function eventArms(dir: string): EventArms {
     new TrackIngest({
       inbound,
       services,
-      sender,
-      anonymous: undefined,
-      findSender: () => Promise.resolve(sender),
+      credentials: { id: "p", secret: undefined, origin: undefined },
+      senderOf: () => sender,
       batchOnly,
-      refusal: undefined,
-    });
+    }, { sender });
   const takeWindows = (body: Uint8Array, events: number): void => {
     const session = ingest(true);
     const rows = new JsonRows({ rowsKey: "events", limits });

@@ -26,6 +26,8 @@ export interface BodyOptions {
   readonly asSent?: boolean;
   /** Bodies announced as no larger than this are small to {@link readSmallBody}. @default 16 KiB */
   readonly smallBytes?: number;
+  /** What the request is known to announce. @default its {@link contentLength} */
+  readonly announced?: number;
 }
 
 /**
@@ -48,8 +50,7 @@ export function contentLength(headers: Headers): number | undefined {
  * @throws WeirError `body_too_large`, `stalled`, `draining`, or `malformed_json` when the body was cut off
  */
 export function readSmallBody(request: Request, options: BodyOptions): Promise<Uint8Array> | undefined {
-  const announced = contentLength(request.headers);
-  const { smallBytes = wholeBodyBytes } = options;
+  const { smallBytes = wholeBodyBytes, announced = contentLength(request.headers) } = options;
   if (announced === undefined || announced > smallBytes || codingOf(request.headers) !== "identity") {
     return undefined;
   }
@@ -71,7 +72,7 @@ export function codingOf(headers: Headers): string {
 export async function* readBody(request: Request, options: BodyOptions): AsyncGenerator<Uint8Array> {
   const { maxBytes, stalls } = options;
   const coding = options.asSent ? "identity" : codingOf(request.headers);
-  const announced = contentLength(request.headers);
+  const { announced = contentLength(request.headers) } = options;
   if (coding === "identity" && announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
   const chunks = readChunks(request, announced, stalls);
   yield* capped(coding === "identity" ? chunks : decoded(coding, chunks), maxBytes);

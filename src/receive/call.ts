@@ -10,6 +10,7 @@ import type { Call, CallRoute, Inbound } from "../dialects/dialect.ts";
 import { contentLength, readBody } from "./body.ts";
 import type { House } from "./house.ts";
 import type { RowMeter } from "./row_meter.ts";
+import { UnitFrame } from "./unit_frame.ts";
 
 /** Memory for each byte of a message: itself, what it becomes, and the record of that. */
 const heldPerByte = 3;
@@ -54,21 +55,13 @@ async function store(
   outcomes: Outcomes,
   { house, meter }: { house: House; meter: RowMeter },
 ): Promise<void> {
-  const { indexes, journal, flusher } = house;
+  const { indexes, journal } = house;
   const reserved = indexes.reserve(unit);
   const { identities, duplicateBatches } = reserved;
   outcomes.duplicates += identities.length + duplicateBatches;
   if (unit.count === 0) await journal.barrier();
   else {
-    await journal.append({
-      bytes: unit.writer.view(),
-      follows: () => indexes.follows(unit, reserved),
-      placed: (position) => {
-        indexes.place(unit, position);
-        flusher.poke();
-      },
-      released: () => indexes.release(unit),
-    });
+    await journal.append(new UnitFrame(unit, reserved, { house }));
   }
   unit.writer.free();
   meter.count(outcomes);

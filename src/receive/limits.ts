@@ -35,6 +35,8 @@ export interface Room {
   readonly bytes: number;
   /** Of these, for the records of a JSON body: common rows become no more than twice as long. */
   readonly unitBytes: number;
+  /** What the request says of its length, if anything. */
+  readonly announced: number | undefined;
 }
 
 /**
@@ -45,8 +47,11 @@ export function firstHold(
   headers: Headers,
   of: { shape: BodyShape; format: "json" | "ndjson"; limits: Config["limits"] },
 ): Room {
-  if (of.format === "ndjson") return { bytes: 2 * of.limits.window_bytes, unitBytes: 0 };
-  const announced = Math.min(contentLength(headers) ?? unannouncedBytes, of.shape.maxBytes);
-  const unitBytes = 2 * announced + 1_024;
-  return { bytes: pooledBytes(unitBytes) + Math.min(2 * announced, spanBytes), unitBytes };
+  if (of.format === "ndjson") {
+    return { bytes: 2 * of.limits.window_bytes, unitBytes: 0, announced: undefined };
+  }
+  const announced = contentLength(headers);
+  const bodyBytes = Math.min(announced ?? unannouncedBytes, of.shape.maxBytes);
+  const unitBytes = 2 * bodyBytes + 1_024;
+  return { bytes: pooledBytes(unitBytes) + Math.min(2 * bodyBytes, spanBytes), unitBytes, announced };
 }

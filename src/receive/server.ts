@@ -61,10 +61,7 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
   const allowed = new Map<string, { dialect: Dialect; methods: Set<string> }>();
   // Where small requests come from: found at once, by the path alone.
   const plainPosts = new Map<string, Handle>();
-  const failed = (error: unknown): Response => {
-    house.log.error("Request failed", { error: describeError(error) });
-    return errorResponse(toWeirError(error), undefined);
-  };
+  const failed = (error: unknown): Response => answerFailed(error, house);
   let trusted = new TrustedProxies([]);
   const inboundOf: InboundOf = (request, params, remote) => {
     const { trusted_proxies: ranges } = house.config.server;
@@ -118,11 +115,15 @@ export function createRouter({ dialects, house, ingest }: RouterOptions): Fetch 
     const origins = house.config.server.cors_origins;
     if (method === "OPTIONS") return preflight(request, origins);
     const plain = method === "POST" ? plainPosts.get(pathOf(request.url)) : undefined;
-    const response = plain === undefined
-      ? app.fetch(request, { remote })
-      : plain(request, noParams, remote).catch(failed);
+    const response = plain === undefined ? app.fetch(request, { remote }) : plain(request, noParams, remote);
     return isFromPage ? withCors(request, response, origins) : response;
   };
+}
+
+/** Nobody foresaw it. */
+function answerFailed(error: unknown, { log }: House): Response {
+  log.error("Request failed", { error: describeError(error) });
+  return errorResponse(toWeirError(error), undefined);
 }
 
 async function withCors(
@@ -187,11 +188,12 @@ interface Answering {
 /** Answers what comes to a route, and counts, times and logs what came of it. */
 function observed(
   { dialect, route }: Place,
-  { metrics, log, clock }: House,
+  house: House,
   { inboundOf, answer }: Answering,
 ): Handle {
+  const { metrics, log, clock } = house;
   const labels = { dialect: dialect.name, route: route.path };
-  const seconds = metrics.histogram("weir_request_seconds").labels({ dialect: dialect.name });
+  const seconds = metrics.timing("weir_request_seconds", { dialect: dialect.name });
   const counts = new Map<number, Count>();
   const refused = (inbound: Inbound, thrown: unknown): Response => {
     const error = toWeirError(thrown);
@@ -204,22 +206,29 @@ function observed(
     response.headers.set("request-id", inbound.requestId);
     return response;
   };
+  const count = ({ status }: Response, start: number): void => {
+    let counted = counts.get(status);
+    if (counted === undefined) {
+      counted = metrics.count("weir_requests_total", { ...labels, status: String(status) });
+      counts.set(status, counted);
+    }
+    counted.inc();
+    seconds.observe((clock.monotonic() - start) / 1000);
+  };
   return async (request, params, remote) => {
     const start = clock.monotonic();
-    const inbound = inboundOf(request, params, remote);
-    let response: Response;
     try {
-      response = await answer(request, inbound);
-    } catch (thrown) {
-      response = refused(inbound, thrown);
+      const inbound = inboundOf(request, params, remote);
+      let response: Response;
+      try {
+        response = await answer(request, inbound);
+      } catch (thrown) {
+        response = refused(inbound, thrown);
+      }
+      count(response, start);
+      return response;
+    } catch (error) {
+      return answerFailed(error, house);
     }
-    let count = counts.get(response.status);
-    if (count === undefined) {
-      count = metrics.count("weir_requests_total", { ...labels, status: String(response.status) });
-      counts.set(response.status, count);
-    }
-    count.inc();
-    seconds.observe((clock.monotonic() - start) / 1000);
-    return response;
   };
 }

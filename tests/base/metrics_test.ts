@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createMetrics, metricTable } from "../../src/base/metrics.ts";
+import { createMetrics, type Metrics, metricTable } from "../../src/base/metrics.ts";
 
 type Row = { type: string; help: string; labels?: readonly string[]; buckets?: readonly number[] };
 const rows = Object.entries(metricTable) as [string, Row][];
@@ -40,6 +40,34 @@ Deno.test("createMetrics() tells what count() counted whenever a metric is asked
     (await metrics.registry.metrics()).includes('weir_rows_total{dialect="track",outcome="accepted"} 18'),
   );
   assertEquals(await values(), [18]);
+});
+
+Deno.test("createMetrics() tells what timing() observed as histogram() would, whenever a metric is asked", async () => {
+  const [timed, direct] = [createMetrics(), createMetrics()];
+  // Their sums are the same in every order; 0.25, 0.5 and 10 are bounds.
+  const values = [0, 2 ** -12, 2 ** -10, 2 ** -8, 2 ** -8, 0.25, 0.5, 10, 10.5, 4e6];
+  const [one, other] = [1, 2].map(() => timed.timing("weir_request_seconds", { dialect: "track" }));
+  const alone = timed.timing("weir_flush_seconds", {});
+  const textOf = async ({ registry }: Metrics): Promise<string[]> =>
+    (await registry.metrics()).split("\n").filter((line) => /^weir_(request|flush)_seconds/.test(line))
+      .sort();
+  const nothing = await textOf(timed);
+  assertEquals(nothing, await textOf(direct));
+  for (const half of [values.slice(0, 5), values.slice(5)]) {
+    for (const [i, value] of half.entries()) {
+      (i % 2 === 0 ? one : other).observe(value);
+      alone.observe(value);
+      direct.histogram("weir_request_seconds").observe({ dialect: "track" }, value);
+      direct.histogram("weir_flush_seconds").observe(value);
+    }
+    timed.histogram("weir_request_seconds").observe({ dialect: "trpc" }, 1);
+    timed.histogram("weir_request_seconds").observe({ dialect: "track" }, 2);
+    direct.histogram("weir_request_seconds").observe({ dialect: "trpc" }, 1);
+    direct.histogram("weir_request_seconds").observe({ dialect: "track" }, 2);
+    assertEquals(await textOf(timed), await textOf(direct));
+    assertEquals(await textOf(timed), await textOf(direct), "asked again");
+  }
+  assert(nothing.length < (await textOf(timed)).length);
 });
 
 Deno.test("createMetrics() counts under the labels of the table, apart from every other daemon", async () => {

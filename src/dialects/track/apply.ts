@@ -11,6 +11,7 @@ import { type Identity, identityKey, Unit } from "../../base/record.ts";
 import type { Config } from "../../config/schema.ts";
 import type { RowStretch } from "../../parse/row_stretch.ts";
 import type { RowWindow } from "../../parse/window.ts";
+import type { ClientCredentials } from "../authority.ts";
 import type { ClosedBody, Inbound, Ingest, Reply, Services, Twin } from "../dialect.ts";
 import type { Bot } from "./bots.ts";
 import {
@@ -32,34 +33,37 @@ import type { WindowQuestions } from "../../sessions/window_questions.ts";
 import { writeBot, writeRow } from "./rows.ts";
 import { trackTwin } from "./twin.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
-import type { Sender } from "./sender.ts";
+import type { Sender, SenderOf } from "./sender.ts";
 import { type RowsFrom, type Taken, WaitingRows } from "./waiting_rows.ts";
 import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
-/** How a request finds its sender; what is `sent` in the body counts where the headers say nothing. */
-export type FindSender = (sent: { id?: string; secret?: string }) => Promise<Sender>;
-
-/** What {@link TrackIngest} is made from. */
-export interface TrackOptions {
+/** The request that {@link TrackIngest} takes. */
+export interface TrackRequest {
   readonly inbound: Inbound;
   readonly services: Services;
-  /** Set when the headers name the client; else the body does, or nobody. */
-  readonly sender: Sender | undefined;
-  /** Who it is when neither headers nor body name a client, where that is allowed. */
-  readonly anonymous: Sender | undefined;
-  readonly findSender: FindSender;
+  /** Of the headers; what is sent in the body counts where they say nothing. */
+  readonly credentials: ClientCredentials;
+  readonly senderOf: SenderOf;
   /** Does the route take batches only (`/track/batch`)? */
   readonly batchOnly: boolean;
+}
+
+/** What became of the headers' credentials. */
+export interface TrackSender {
+  /** Whom the headers name; where they name none, who it is if the body does not name a client either. */
+  readonly sender?: Sender;
   /** Thrown once the body was found well-formed: a bad body is told before bad credentials (contract, 1.2). */
-  readonly refusal: WeirError | undefined;
+  readonly refusal?: WeirError;
 }
 
 /** One request on its way; see {@link Ingest}. */
 export class TrackIngest implements Ingest {
   readonly needsEnvelope: boolean;
-  readonly #options: TrackOptions;
+  readonly #options: TrackRequest;
   #sender: Sender | undefined;
+  /** Who it is when neither headers nor body name a client, where that is allowed. */
+  readonly #anonymous: Sender | undefined;
   #refusal: WeirError | undefined;
   #isBatch: boolean;
   #last: Whereabouts | undefined;
@@ -74,11 +78,13 @@ export class TrackIngest implements Ingest {
   /** Are rows looked at, and not taken? */
   #isLooking = false;
 
-  constructor(options: TrackOptions) {
+  constructor(options: TrackRequest, { sender, refusal }: TrackSender) {
     this.#options = options;
-    this.#sender = options.sender;
-    this.#refusal = options.refusal;
-    this.needsEnvelope = options.sender === undefined && options.refusal === undefined;
+    const isNamed = options.credentials.id !== undefined;
+    this.#sender = isNamed ? sender : undefined;
+    this.#anonymous = isNamed ? undefined : sender;
+    this.#refusal = refusal;
+    this.needsEnvelope = this.#sender === undefined && refusal === undefined;
     this.#isBatch = options.batchOnly;
     const { shared } = options.services;
     this.#waiting = shared && new WaitingRows({
@@ -98,11 +104,10 @@ export class TrackIngest implements Ingest {
 
   async opened(envelope: Readonly<Record<string, unknown>>): Promise<void> {
     const { clientId, clientSecret } = envelope;
+    const { inbound, services, senderOf, credentials } = this.#options;
+    const { id = textOf(clientId), secret = textOf(clientSecret), origin } = credentials;
     try {
-      this.#sender = await this.#options.findSender({
-        id: typeof clientId === "string" ? clientId : undefined,
-        secret: typeof clientSecret === "string" ? clientSecret : undefined,
-      });
+      this.#sender = await senderOf(inbound, services, { id, secret, origin });
     } catch (error) {
       if (!(error instanceof WeirError)) throw error;
       this.#refusal = error;
@@ -115,9 +120,9 @@ export class TrackIngest implements Ingest {
   }
 
   takeWhole(body: Uint8Array, unit: Unit, outcomes: Outcomes): boolean {
-    const { batchOnly, anonymous, refusal, inbound, services: { config } } = this.#options;
-    const sender = this.#sender ?? anonymous;
-    if (sender === undefined || refusal !== undefined || sender.isSuspect) return false;
+    const { batchOnly, inbound, services: { config } } = this.#options;
+    const sender = this.#sender ?? this.#anonymous;
+    if (sender === undefined || this.#refusal !== undefined || sender.isSuspect) return false;
     if (!allowsWhole(config, body) || isFaultPlanned("track.row")) return false;
     sender.events.begin(inbound.arrivedAt);
     const mark = unit.mark();
@@ -374,6 +379,10 @@ interface Taking {
 function tallyRecord(unit: Unit, record: number, of: { session: Session; inbound: Inbound }): void {
   const line = unit.writer.view(unit.starts[record], unit.end(record) - 1);
   tallyColumns(unit.tallyOf(of.session, of.inbound.arrivedAt), record, readColumns(line));
+}
+
+function textOf(sent: unknown): string | undefined {
+  return typeof sent === "string" ? sent : undefined;
 }
 
 /** What the schema has against a row; undefined when it fits. */

@@ -4,26 +4,24 @@
  */
 
 import type { Config } from "../../config/schema.ts";
-import type { Authority, ClientGrant } from "../authority.ts";
+import type { Authority } from "../authority.ts";
 import type { BodyShape, Dialect, Inbound, Ingest, IngestRoute, Services } from "../dialect.ts";
 import { WeirError } from "../../base/errors.ts";
-import { type FindSender, TrackIngest } from "./apply.ts";
+import { TrackIngest, type TrackRequest } from "./apply.ts";
 import { credentialsOf } from "./credentials.ts";
 import { deviceIdRoute } from "./device_id_route.ts";
 import { readRoutes } from "./reads.ts";
-import { type Sender, type SenderOf, Senders } from "./sender.ts";
+import { type SenderOf, Senders } from "./sender.ts";
 import { UserAgents } from "./user_agent.ts";
 
 /** The dialect, with its caches of user agents and senders. */
 export function createTrackDialect(authority: Authority): Dialect {
-  const agents = new UserAgents();
-  const senders = new Senders();
+  const senders = new Senders(new UserAgents());
   const senderOf: SenderOf = (inbound, services, credentials) => {
-    const { config, salts, sessions, ids, geo } = services;
-    const find = (grant: ClientGrant): Sender =>
-      senders.find(grant, inbound, { config, salts, sessions, ids, agents, geo });
     const grant = authority.admitClient(credentials);
-    return grant instanceof Promise ? grant.then(find) : find(grant);
+    return grant instanceof Promise
+      ? grant.then((granted) => senders.find(granted, inbound, services))
+      : senders.find(grant, inbound, services);
   };
   const open = (batchOnly: boolean): IngestRoute["open"] => (inbound, services) =>
     openTrack(inbound, services, { batchOnly, senderOf });
@@ -63,29 +61,23 @@ function openTrack(
   { batchOnly, senderOf }: { batchOnly: boolean; senderOf: SenderOf },
 ): Ingest | Promise<Ingest> {
   const credentials = credentialsOf(inbound.headers);
-  const { id, secret, origin } = credentials;
-  const findSender: FindSender = async (sent) =>
-    await senderOf(inbound, services, { id: id ?? sent.id, secret: secret ?? sent.secret, origin });
-  const ingestOf = (sender?: Sender, refusal?: WeirError): Ingest =>
-    new TrackIngest({
-      inbound,
-      services,
-      findSender,
-      batchOnly,
-      sender: id === undefined ? undefined : sender,
-      anonymous: id === undefined ? sender : undefined,
-      refusal,
-    });
-  // Without a secret in the headers, the body may still hold it.
-  const refused = (error: unknown): Ingest => {
-    if (id === undefined || !(error instanceof WeirError)) throw error;
-    return ingestOf(undefined, secret === undefined ? undefined : error);
-  };
-  if (id === undefined && services.config.auth.enabled) return ingestOf();
+  const request: TrackRequest = { inbound, services, credentials, senderOf, batchOnly };
+  if (credentials.id === undefined && services.config.auth.enabled) return new TrackIngest(request, {});
   try {
     const sender = senderOf(inbound, services, credentials);
-    return sender instanceof Promise ? sender.then((found) => ingestOf(found), refused) : ingestOf(sender);
+    if (!(sender instanceof Promise)) return new TrackIngest(request, { sender });
+    return sender.then(
+      (found) => new TrackIngest(request, { sender: found }),
+      (error) => refuse(request, error),
+    );
   } catch (error) {
-    return refused(error);
+    return refuse(request, error);
   }
+}
+
+/** Without a secret in the headers, the body may still hold it. */
+function refuse(request: TrackRequest, error: unknown): Ingest {
+  const { id, secret } = request.credentials;
+  if (id === undefined || !(error instanceof WeirError)) throw error;
+  return new TrackIngest(request, { refusal: secret === undefined ? undefined : error });
 }

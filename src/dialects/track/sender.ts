@@ -262,6 +262,7 @@ const maxKeyCharacters = 2_048;
 
 /** Senders seen lately, so that what is computed once for each is not computed for each request. */
 export class Senders {
+  readonly #agents: UserAgents;
   readonly #known = new Map<string, Sender>();
   readonly #rules = new WeakMap<ClientRules, number>();
   #lastRules = 0;
@@ -269,32 +270,31 @@ export class Senders {
   #config: Config | undefined;
   #geoGeneration = NaN;
 
+  constructor(agents: UserAgents) {
+    this.#agents = agents;
+  }
+
   /** The sender of a request that was let in. */
-  find(
-    grant: ClientGrant,
-    inbound: Inbound,
-    options: Omit<SenderOptions, "device"> & { agents: UserAgents },
-  ): Sender {
-    if (options.config !== this.#config || options.geo.generation !== this.#geoGeneration) {
+  find(grant: ClientGrant, inbound: Inbound, services: Omit<SenderOptions, "device">): Sender {
+    const { config, salts, sessions, ids, geo } = services;
+    if (config !== this.#config || geo.generation !== this.#geoGeneration) {
       this.#known.clear();
-      this.#config = options.config;
-      this.#geoGeneration = options.geo.generation;
+      this.#config = config;
+      this.#geoGeneration = geo.generation;
     }
     const { headers, clientIp } = inbound;
+    const { isTrusted } = grant;
     const userAgent = headers.get("user-agent") ?? "unknown/1.0";
-    const sdk = [headers.get("openpanel-sdk-name"), headers.get("openpanel-sdk-version")];
-    const key = JSON.stringify([
-      this.#numberOf(grant.rules),
-      grant.isTrusted,
-      grant.project,
-      userAgent,
-      clientIp,
-      grant.isTrusted ? "" : botReasons(userAgent, headers),
-      ...sdk,
-    ]);
+    const sdkName = headers.get("openpanel-sdk-name") ?? "";
+    const sdkVersion = headers.get("openpanel-sdk-version") ?? "";
+    const reasons = isTrusted ? "" : botReasons(userAgent, headers);
+    // No header holds a line break; a project may, and comes last.
+    const key = `${this.#numberOf(grant.rules)} ${isTrusted}\n${userAgent}\n${clientIp}\n${reasons}\n` +
+      `${sdkName}\n${sdkVersion}\n${grant.project}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const sender = new Sender(grant, inbound, { ...options, device: options.agents.describe(userAgent) });
+    const device = this.#agents.describe(userAgent);
+    const sender = new Sender(grant, inbound, { config, salts, sessions, ids, geo, device });
     if (key.length > maxKeyCharacters) return sender;
     if (this.#known.size >= maxSenders) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(key, sender);

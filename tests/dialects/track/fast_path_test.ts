@@ -61,12 +61,10 @@ function take(rowText: string, { senderOf, fast }: { senderOf: () => Sender; fas
   const ingest = new TrackIngest({
     inbound,
     services,
-    sender,
-    anonymous: undefined,
-    findSender: () => Promise.resolve(sender),
+    credentials: { id: "p", secret: undefined, origin: undefined },
+    senderOf: () => sender,
     batchOnly: true,
-    refusal: undefined,
-  });
+  }, { sender });
   const rows = new JsonRows({ rowsKey: "events", limits });
   const unit = new Unit();
   const outcomes = new Outcomes();
@@ -370,17 +368,9 @@ function takeBody(
   const inbound = { arrivedAt, headers: new Headers(), clientIp: "203.0.113.9" } as unknown as Inbound;
   const services = { config: defaultConfig(), ids: new IdSource(systemClock) } as unknown as Services;
   const sender = senderOf();
-  const findSender = (): Promise<Sender> => Promise.resolve(sender);
-  const options = {
-    inbound,
-    services,
-    sender,
-    anonymous: undefined,
-    findSender,
-    batchOnly,
-    refusal: undefined,
-  };
-  const ingest = new TrackIngest(options);
+  const credentials = { id: "p", secret: undefined, origin: undefined };
+  const request = { inbound, services, credentials, senderOf: () => sender, batchOnly };
+  const ingest = new TrackIngest(request, { sender });
   const unit = new Unit();
   const outcomes = new Outcomes();
   const body = new TextEncoder().encode(bodyText);

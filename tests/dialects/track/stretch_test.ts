@@ -145,12 +145,10 @@ Deno.test("TrackIngest.takeStretch() leaves rows alone where nesting is limited 
         services: {
           config: { ...config, limits: { ...config.limits, max_depth: depth } },
         } as unknown as Services,
-        sender,
-        anonymous: undefined,
-        findSender: () => Promise.resolve(sender),
+        credentials: { id: "p", secret: undefined, origin: undefined },
+        senderOf: () => sender,
         batchOnly: true,
-        refusal: undefined,
-      });
+      }, { sender });
       const bytes = toBytes(`${common[2]}]}`);
       const stretch = new RowStretch({ bytes, start: 0, end: bytes.length, firstIndex: 0, maxRows: 9 });
       const outcomes = new Outcomes();

@@ -123,12 +123,10 @@ export function takeSent(way: Way, { arrivedAt, number, chunks, format, limits =
   const ingest = new TrackIngest({
     inbound: inboundAt(arrivedAt, browser),
     services: services as unknown as Services,
-    sender,
-    anonymous: undefined,
-    findSender: () => Promise.resolve(sender),
+    credentials: { id: "p", secret: undefined, origin: undefined },
+    senderOf: () => sender,
     batchOnly: true,
-    refusal: undefined,
-  });
+  }, { sender });
   const unit = new Unit();
   const outcomes = new Outcomes();
   const takeAll = (pieces: Iterable<RowWindow | RowStretch>): void => {
