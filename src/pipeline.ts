@@ -127,7 +127,7 @@ function takeCommonShape(body: Uint8Array, session: Ingest, buffers: BufferPool)
 async function takeBody(passage: Passage, reader: Reader): Promise<Taken> {
   const { house, session } = passage;
   const { shape, lease, limits, unitBytes } = reader;
-  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits });
+  const rows = new JsonRows({ rowsKey: shape.rowsKey, limits, buffers: house.buffers });
   const taken = { unit: new Unit(unitBytes, house.buffers), outcomes: new Outcomes() };
   const dispatch = async (piece: RowWindow | RowStretch): Promise<void> => {
     if (piece instanceof RowStretch) session.takeStretch!(piece, taken.unit, taken.outcomes);
@@ -140,6 +140,7 @@ async function takeBody(passage: Passage, reader: Reader): Promise<Taken> {
   const source: RowSource<RowWindow | RowStretch> = session.takeStretch ? rows.offering() : rows;
   for await (const piece of windows(reader.body, source, passage.meter)) await dispatch(piece);
   if (rows.rowsKey === undefined && shape.single) await dispatch(rows.single());
+  rows.free();
   session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, taken.outcomes);
   session.admit();
   return taken;

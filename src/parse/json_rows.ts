@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { BufferPool } from "../base/buffer_pool.ts";
 import { WeirError } from "../base/errors.ts";
 import { ChunkBuffer } from "./chunk_buffer.ts";
 import { Envelope } from "./envelope.ts";
@@ -28,6 +29,8 @@ export interface JsonRowsOptions {
   /** The key, or one of several, of the outer object whose array holds the rows. */
   readonly rowsKey: string | readonly string[];
   readonly limits: RowLimits;
+  /** Where the buffer comes from for what spans chunks; see {@link JsonRows.free}. */
+  readonly buffers?: BufferPool;
 }
 
 /** Rows of a stretch: what is done with them is done without a pause. */
@@ -58,7 +61,7 @@ export class JsonRows implements RowSource {
   readonly #keys: readonly string[];
   readonly #limits: RowLimits;
   readonly #scanner: Scanner;
-  readonly #buffer = new ChunkBuffer();
+  readonly #buffer: ChunkBuffer;
   readonly #window: WindowBuilder;
   readonly #outer: Envelope;
   #state: State = "start";
@@ -78,6 +81,7 @@ export class JsonRows implements RowSource {
   constructor(options: JsonRowsOptions) {
     this.#keys = typeof options.rowsKey === "string" ? [options.rowsKey] : options.rowsKey;
     this.#limits = options.limits;
+    this.#buffer = new ChunkBuffer(options.buffers);
     this.#scanner = new Scanner(options.limits.maxDepth);
     this.#window = new WindowBuilder(options.limits, false);
     this.#outer = new Envelope(options.limits.maxEnvelopeBytes);
@@ -147,6 +151,11 @@ export class JsonRows implements RowSource {
     } catch (error) {
       throw this.#fail(error);
     }
+  }
+
+  /** Gives the buffer back to its pool. To be called when the body is finished and no window is in use any more. */
+  free(): void {
+    this.#buffer.free();
   }
 
   /**

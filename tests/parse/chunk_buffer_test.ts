@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { BufferPool } from "../../src/base/buffer_pool.ts";
 import { ChunkBuffer } from "../../src/parse/chunk_buffer.ts";
 import { seeded } from "./json_texts.ts";
 import { toBytes, toText } from "./verdicts.ts";
@@ -48,4 +49,21 @@ Deno.test("ChunkBuffer.append() seldom moves what it keeps, however small the ch
     end = at + 1;
   }
   assert(moves <= 15, `${moves} moves of 1900 bytes for 20,000 bytes`);
+});
+
+Deno.test("ChunkBuffer gives its buffers back to their pool: when it grows, and in the end", () => {
+  const pool = new BufferPool(1 << 20);
+  const buffer = new ChunkBuffer(pool);
+  buffer.append(toBytes("abc"), 0, 0);
+  const at = buffer.append(toBytes("d".repeat(1_000)), 1, 3);
+  const small = buffer.capacity;
+  assertEquals(toText(buffer.bytes.subarray(at - 2, at + 2)), "bcdd");
+  const grownAt = buffer.append(toBytes("e".repeat(5_000)), at - 2, at + 1_000);
+  assertEquals(toText(buffer.bytes.subarray(grownAt - 1_002, grownAt + 1)), `bc${"d".repeat(1_000)}e`);
+  assertEquals(pool.bytes, small);
+  const grown = buffer.capacity;
+  buffer.free();
+  buffer.free();
+  assertEquals([pool.bytes, buffer.capacity], [small + grown, 0]);
+  assert(grown <= 3 * (1 + 1_002 + 5_000), `capacity is ${grown}`);
 });
