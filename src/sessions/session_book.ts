@@ -196,10 +196,19 @@ export class SessionBook implements SessionKeeper {
 
   place(unit: Unit, at: JournalPosition): void {
     this.sharing?.storedIdentities(unit.identities);
-    const reading = { read: lineReader(unit, readColumns), glance: eventGlance(unit) };
-    for (const { session, tally, starts } of this.#held.get(unit) ?? []) {
+    const held = this.#held.get(unit);
+    if (held !== undefined) this.#placeHeld(unit, held, at);
+    this.#held.delete(unit);
+    for (const ending of this.#endings.get(unit) ?? []) this.#end(ending, at);
+    this.#endings.delete(unit);
+  }
+
+  #placeHeld(unit: Unit, held: readonly HeldTally[], at: JournalPosition): void {
+    const { timeoutMs } = this.settings;
+    const folding = { timeoutMs, read: lineReader(unit, readColumns), glance: eventGlance(unit) };
+    for (const { session, tally, starts } of held) {
       session.pending--;
-      this.#fold(session, tally, reading);
+      this.#fold(session, tally, folding);
       session.through = at;
       this.sharing?.stored(session);
       if (!starts) continue;
@@ -208,9 +217,6 @@ export class SessionBook implements SessionKeeper {
       this.sharing?.started(session);
       this.#count("started");
     }
-    this.#held.delete(unit);
-    for (const ending of this.#endings.get(unit) ?? []) this.#end(ending, at);
-    this.#endings.delete(unit);
   }
 
   release(unit: Unit): void {
@@ -306,10 +312,10 @@ export class SessionBook implements SessionKeeper {
     this.#count("ended");
   }
 
-  #fold(session: Session, tally: SessionTally, read: Omit<FoldOptions, "timeoutMs">): void {
+  #fold(session: Session, tally: SessionTally, options: FoldOptions): void {
     const { fold } = session;
     const profileBefore = fold.profileId;
-    foldTally(fold, tally, { timeoutMs: this.settings.timeoutMs, ...read });
+    foldTally(fold, tally, options);
     if (fold.referrer === "") fold.referrer = session.referrer;
     else if (session.referrer === "") session.referrer = fold.referrer;
     this.#changed.add(session);
@@ -329,7 +335,7 @@ export class SessionBook implements SessionKeeper {
   #replayEvent(session: Session, columns: Columns): void {
     const tally = new SessionTally(session, new Map(), arrivalOf(columns));
     tallyColumns(tally, 0, columns);
-    this.#fold(session, tally, { read: () => columns });
+    this.#fold(session, tally, { timeoutMs: this.settings.timeoutMs, read: () => columns });
     session.seenT = session.fold.liveT;
     this.#owners.resume(session);
   }
