@@ -103,7 +103,8 @@ export const metricTable = {
   weir_retention_removed_total: { type: "counter", help: "Parts removed by retention", labels: ["reason"] },
   weir_claims_total: {
     type: "counter",
-    help: "Claims by what happened: taken, lost, taken_over, done",
+    help:
+      "Claims over Redis of session starts, rows with an id and Idempotency-Keys: taken, lost, taken_over, done",
     labels: ["event"],
   },
   weir_trace_files_total: {

@@ -8,6 +8,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
+import { ClaimCounts } from "./claim_counts.ts";
 import { Outbox } from "./outbox.ts";
 import { RedisLink } from "./redis_link.ts";
 import type { SaltStore } from "./salts.ts";
@@ -54,8 +55,9 @@ export async function openShared(options: OpenSharedOptions): Promise<Shared | u
     (session) => [operations.publish(session), ...operations.extend(session)],
   );
   const replyKeepMs = (): number => config().idempotency.keep_ms;
-  const rows = new SharedRows({ link, outbox, token, keepMs, replyKeepMs, onOutage, clock });
-  const sessions = new SharedSessions({ link, outbox, operations, rows, book, onOutage, clock, metrics });
+  const counts = new ClaimCounts(metrics);
+  const rows = new SharedRows({ link, outbox, token, keepMs, replyKeepMs, onOutage, clock, counts });
+  const sessions = new SharedSessions({ link, outbox, operations, rows, book, onOutage, clock, counts });
   book.sharing = sessions;
   await link.start(async () => {
     const saltKeepDays = (): number => config().track.salt_keep_days;

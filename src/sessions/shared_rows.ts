@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import type { Identity, IdentityMemo, KeptReply } from "../base/record.ts";
+import type { ClaimCounts } from "./claim_counts.ts";
 import { maxOperations, maxWaiting, type Outbox } from "./outbox.ts";
 import type { RedisAnswer, RedisLink } from "./redis_link.ts";
 import type { RedisOperation } from "./redis_script.ts";
@@ -27,6 +28,7 @@ export interface SharedRowsOptions {
   readonly replyKeepMs: () => number;
   readonly onOutage: () => "continue" | "reject";
   readonly clock: Clock;
+  readonly counts: ClaimCounts;
 }
 
 /** Claims of rows and replies. */
@@ -65,20 +67,24 @@ export class SharedRows {
    */
   async claimed(identities: readonly Identity[], answers: readonly RedisAnswer[]): Promise<void> {
     const until = this.#options.clock.monotonic() + waitMs;
-    let pending = pendingOf(identities, answers);
+    let pending = this.#settle(identities, answers);
     while (pending.length > 0) {
       await this.#waitForOther(until);
       const found = await this.#ask(this.holds(pending));
       if (found === undefined) return;
-      pending = pendingOf(pending, found);
+      pending = this.#settle(pending, found);
     }
   }
 
   /** Rows with these identities are stored: a repeat is told what was answered. */
   stored(identities: readonly (Identity | undefined)[]): void {
+    let count = 0;
     for (const identity of identities) {
-      if (identity !== undefined) this.#mark(`i:${identity.key}`, JSON.stringify(identity.memo));
+      if (identity === undefined) continue;
+      this.#mark(`i:${identity.key}`, JSON.stringify(identity.memo));
+      count++;
     }
+    if (this.#options.link.isUp) this.#options.counts.done(count);
   }
 
   /** Asks whether another daemon gave a reply to this Idempotency-Key; without one the key is this daemon's. */
@@ -87,6 +93,7 @@ export class SharedRows {
       const answers = await this.#ask([this.#hold(`k:${key}`)]);
       if (answers === undefined) return undefined;
       const [[state, , memo]] = answers;
+      if (state !== "pending") this.#options.counts.answered(answers);
       if (state === "done") return JSON.parse(memo) as KeptReply;
       if (state === "taken") return undefined;
       await this.#waitForOther(until);
@@ -96,6 +103,7 @@ export class SharedRows {
   /** The reply to an Idempotency-Key is stored. */
   storedReply(key: string, reply: KeptReply): void {
     this.#mark(`k:${key}`, JSON.stringify(reply), this.#options.replyKeepMs());
+    if (this.#options.link.isUp) this.#options.counts.done(1);
   }
 
   /** The request came to nothing: the next one with this key need not wait. */
@@ -121,6 +129,12 @@ export class SharedRows {
       repeats += answers.filter((answer) => answer === 1).length;
     }
     return repeats;
+  }
+
+  /** Marks and counts what is decided. @returns those that another daemon is storing */
+  #settle(identities: readonly Identity[], answers: readonly RedisAnswer[]): Identity[] {
+    this.#options.counts.answered(answers.filter(([state]) => state !== "pending"));
+    return pendingOf(identities, answers);
   }
 
   /** @returns undefined where nobody could be asked, and this daemon decides alone */

@@ -9,8 +9,8 @@
 
 import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
-import type { Metrics } from "../base/metrics.ts";
 import type { Identity } from "../base/record.ts";
+import type { ClaimCounts } from "./claim_counts.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RedisAnswer, RedisLink } from "./redis_link.ts";
 import type { Session } from "./session.ts";
@@ -36,7 +36,7 @@ export interface SharedSessionsOptions {
   readonly book: SessionBook;
   readonly onOutage: () => "continue" | "reject";
   readonly clock: Clock;
-  readonly metrics: Metrics;
+  readonly counts: ClaimCounts;
 }
 
 /** What the others say to the end of a session. */
@@ -95,8 +95,9 @@ export class SharedSessions implements SessionSharing {
   }
 
   started(session: Session): void {
-    const { outbox, operations } = this.#options;
+    const { outbox, operations, counts } = this.#options;
     session.claim = undefined;
+    if (!session.isLocal) counts.done(1);
     outbox.add(operations.started(session, session.isLocal ? "mark" : "done", session.startT));
   }
 
@@ -192,12 +193,12 @@ export class SharedSessions implements SessionSharing {
     this.#learned(session, start);
   }
 
-  #learned(session: Session, [state, fence, isTakenOver]: RedisAnswer): void {
-    const { clock, metrics } = this.#options;
+  #learned(session: Session, answer: RedisAnswer): void {
+    const { clock, counts } = this.#options;
+    const [state, fence] = answer;
     session.isLearned = true;
     session.isLocal = false;
-    const event = state !== "taken" ? "lost" : isTakenOver === 1 ? "taken_over" : "taken";
-    metrics.counter("weir_claims_total").inc({ event });
+    counts.answered([answer]);
     session.claim = state === "taken"
       ? { fence: Number(fence), until: clock.monotonic() + startPendingMs - claimMarginMs }
       : undefined;

@@ -143,6 +143,14 @@ Deno.test("Daemons agree on the live session of a device, and on devices without
   assertEquals(await at(a, anonymous, headers), await at(b, anonymous, headers));
 });
 
+/** What a daemon counts of its claims. */
+async function claimsOf(daemon: Daemon): Promise<{ taken: number; lost: number; done: number }> {
+  const { text } = await send(`${daemon.adminUrl}/metrics`);
+  const count = (event: string): number =>
+    Number(text.match(new RegExp(`^weir_claims_total\\{event="${event}"\\} (\\d+)$`, "m"))?.[1] ?? 0);
+  return { taken: count("taken"), lost: count("lost"), done: count("done") };
+}
+
 Deno.test("An insert id is stored by one daemon, and answered by the other as the first was", async () => {
   await using house = await startTwo();
   const { a, b } = house;
@@ -160,6 +168,10 @@ Deno.test("An insert id is stored by one daemon, and answered by the other as th
   ]);
   assertEquals(replies.map(({ accepted }) => accepted), [60, 60, 60, 60]);
   const stored = await eventRows(a, b);
+  // 61 ids and the starts of 2 sessions. Requests of one daemon at once share its claims, each counting for itself.
+  const [inA, inB] = await Promise.all([claimsOf(a), claimsOf(b)]);
+  assertEquals(inA.done + inB.done, 63);
+  assert(inA.taken + inB.taken >= 63 && inB.lost > 0, JSON.stringify([inA, inB]));
   assertEquals(stored.filter(({ name }) => name === "first").length, 1);
   assertEquals(stored.filter(({ name }) => name === "again").length, 0);
   assertEquals(stored.filter(({ name }) => name === "raced").length, 60);
