@@ -1,27 +1,25 @@
 /**
- * The identities that were flushed, a pair of tables for each day on which they were first stored, so that
- * forgetting a day is dropping two tables:
+ * The identities that were flushed, tables of their own for each day on which they were first stored, so that
+ * forgetting a day is dropping them:
  *
  * - `identity_digests_20261120` holds them in chunks of up to {@link chunkSize}, as they came: digests of 16 bytes one
  *   behind the other, for each of them the number of its memo as one byte, and the memos as a flat JSON array of
  *   device id and session id in turn.
- * - `identity_places_20261120` tells in which chunks there is a digest with this first word.
- *
- * Digests come in no order, and an index would rewrite a page for nearly every one of them. So a transaction collects
- * the first words and inserts them sorted at its end, and whole digests are in no index at all.
+ * - Two more tell in which chunks there is a digest with some first word, see `identity_runs.ts`. Whole digests are in
+ *   no index at all.
  * @module
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { IdentityMemo } from "../base/identity.ts";
 import { digestWords } from "../base/identity_hash.ts";
+import { chunksIn, pagesSql, runTables, RunWriter } from "./identity_runs.ts";
 
 /** Identities in a chunk; the number of a memo in it is one byte. */
 const chunkSize = 256;
-/** Words inserted by one statement. */
-const wordsPerInsert = 100;
-/** Words that wait at most for the end of the transaction; only a rebuild has so many. */
-const maxWaiting = 1_000_000;
+/** First words that wait for the end of the transaction at first, and at most; only a rebuild has so many. */
+const firstWaiting = 1_024;
+const maxWaiting = 2 ** 20;
 /** A word of 32 bits and the number of a chunk within the transaction share the 53 bits of a number. */
 const chunksBound = 2 ** 21;
 /** Chunks read at once when all of them are walked. */
@@ -37,15 +35,16 @@ export function identityDays(database: DatabaseSync): string[] {
 
 /** Forgets the identities first seen on a day (`YYYY-MM-DD`). */
 export function dropIdentities(database: DatabaseSync, day: string): void {
-  database.exec(`DROP TABLE ${digestTable(day)}; DROP TABLE ${placeTable(day)}`);
+  const tables = [digestTable(day), ...runTables(digitsOf(day))];
+  database.exec(tables.map((table) => `DROP TABLE ${table};`).join(" "));
 }
 
 function digestTable(day: string): string {
-  return `identity_digests_${day.replaceAll("-", "")}`;
+  return `identity_digests_${digitsOf(day)}`;
 }
 
-function placeTable(day: string): string {
-  return `identity_places_${day.replaceAll("-", "")}`;
+function digitsOf(day: string): string {
+  return day.replaceAll("-", "");
 }
 
 /** Adds identities within a transaction; they are all there once {@link IdentityWriter.finish} was called. */
@@ -54,7 +53,7 @@ export class IdentityWriter {
   #day = "";
   /** Prepared once in a transaction, because the day's tables may be made in it. */
   #insertChunk: StatementSync | undefined;
-  #insertWords: StatementSync | undefined;
+  #runs: RunWriter | undefined;
   /** The identities that are in no chunk yet. */
   readonly #digests = new Int32Array(chunkSize * digestWords);
   readonly #memoNumbers = new Uint8Array(chunkSize);
@@ -63,7 +62,8 @@ export class IdentityWriter {
   readonly #memos: string[] = [];
   #count = 0;
   /** First word times {@link chunksBound}, plus the number of the chunk. */
-  #words: number[] = [];
+  #words = new Float64Array(firstWaiting);
+  #waiting = 0;
   /** Chunks of this transaction since {@link #firstChunk}. */
   #chunks = 0;
   #firstChunk = 0;
@@ -84,29 +84,37 @@ export class IdentityWriter {
       this.#digests[this.#count * digestWords + word] = digests[at + word];
     }
     this.#memoNumbers[this.#count] = this.#numberOf(memo);
-    this.#words.push((digests[at] >>> 0) * chunksBound + this.#chunks);
+    if (this.#waiting === this.#words.length) this.#growWords();
+    this.#words[this.#waiting++] = (digests[at] >>> 0) * chunksBound + this.#chunks;
     if (++this.#count === chunkSize) this.#writeChunk();
-    if (this.#words.length >= maxWaiting) this.finish();
+    if (this.#waiting === maxWaiting) this.finish();
   }
 
   /** Writes what waits; to be called before the transaction is committed. */
   finish(): void {
     if (this.#count > 0) this.#writeChunk();
-    const words = Float64Array.from(this.#words).sort();
-    this.#words = [];
-    for (let from = 0; from < words.length; from += wordsPerInsert) {
-      this.#writeWords(words.subarray(from, from + wordsPerInsert));
-    }
+    if (this.#waiting === 0) return;
+    const packed = this.#words.subarray(0, this.#waiting).sort();
+    const words = new Uint32Array(packed.length);
+    const chunks = new Uint32Array(packed.length);
+    packed.forEach((value, i) => {
+      words[i] = Math.floor(value / chunksBound);
+      chunks[i] = this.#firstChunk + value - words[i] * chunksBound;
+    });
+    this.#runs!.add({ words, chunks });
+    this.#waiting = 0;
     this.#firstChunk += this.#chunks;
     this.#chunks = 0;
   }
 
   /** The transaction is over. */
   forget(): void {
-    this.#words.length = this.#count = this.#chunks = 0;
+    this.#waiting = this.#count = this.#chunks = 0;
+    // What one large transaction needed is not kept for ever.
+    this.#words = new Float64Array(firstWaiting);
     this.#numbers.clear();
     this.#memos.length = 0;
-    this.#insertChunk = this.#insertWords = undefined;
+    this.#insertChunk = this.#runs = undefined;
   }
 
   /** The number of a memo in this chunk. */
@@ -137,31 +145,17 @@ export class IdentityWriter {
       CREATE TABLE IF NOT EXISTS ${digests} (
         id INTEGER PRIMARY KEY, digests BLOB NOT NULL, memo_numbers BLOB NOT NULL, memos TEXT NOT NULL
       );
-      CREATE TABLE IF NOT EXISTS ${placeTable(this.#day)} (
-        word INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (word, chunk)
-      ) WITHOUT ROWID;
     `);
     const last = this.#database.prepare(`SELECT max(id) AS id FROM ${digests}`).get();
     this.#firstChunk = ((last as unknown as { id: number | null }).id ?? 0) + 1;
     this.#insertChunk = this.#database.prepare(`INSERT INTO ${digests} VALUES (?, ?, ?, ?)`);
-    this.#insertWords = this.#database.prepare(this.#insertSql(wordsPerInsert));
+    this.#runs = new RunWriter(this.#database, digitsOf(this.#day));
   }
 
-  #writeWords(words: Float64Array): void {
-    const values: number[] = [];
-    for (const packed of words) {
-      const chunk = packed % chunksBound;
-      values.push((packed - chunk) / chunksBound, this.#firstChunk + chunk);
-    }
-    const statement = words.length === wordsPerInsert
-      ? this.#insertWords!
-      : this.#database.prepare(this.#insertSql(words.length));
-    statement.run(...values);
-  }
-
-  #insertSql(count: number): string {
-    // Two digests of one chunk may have one first word.
-    return `INSERT OR IGNORE INTO ${placeTable(this.#day)} VALUES ${Array(count).fill("(?, ?)").join(", ")}`;
+  #growWords(): void {
+    const grown = new Float64Array(2 * this.#words.length);
+    grown.set(this.#words);
+    this.#words = grown;
   }
 }
 
@@ -171,23 +165,32 @@ interface Chunk {
   readonly memos: string;
 }
 
+/** A page of a run that may hold a word. */
+interface FoundPage {
+  /** As `YYYYMMDD`. */
+  readonly day: string;
+  /** Null where all words of the run are greater. */
+  readonly entries: Uint8Array | null;
+}
+
 /** Looks identities up. Which tables there are is looked at when it is made. */
 export class IdentityReader {
   readonly #database: DatabaseSync;
-  /** Chunks in which there is a first word: those of the youngest day first. */
-  readonly #find: StatementSync | undefined;
+  /** Pages of the youngest day first. */
+  readonly #findPages: StatementSync | undefined;
+  readonly #chunks = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     const days = identityDays(database);
-    this.#find = days.length === 0 ? undefined : database.prepare(
-      days.map((day) =>
-        `SELECT digests, memo_numbers, memos FROM ${placeTable(day)} JOIN ${
-          digestTable(day)
-        } ON id = chunk ` +
-        "WHERE word = ?1"
-      ).join(" UNION ALL "),
-    );
+    if (days.length === 0) return;
+    this.#findPages = database.prepare(days.map((day) => pagesSql(digitsOf(day))).join(" UNION ALL "));
+    for (const day of days) {
+      const statement = database.prepare(
+        `SELECT digests, memo_numbers, memos FROM ${digestTable(day)} WHERE id = ?`,
+      );
+      this.#chunks.set(digitsOf(day), statement);
+    }
   }
 
   /**
@@ -195,13 +198,17 @@ export class IdentityReader {
    * @param digests Its digest are the words from number `at` on.
    */
   find(digests: Int32Array, at: number): IdentityMemo | undefined {
-    const chunks = (this.#find?.all(digests[at] >>> 0) ?? []) as unknown as Chunk[];
-    for (const chunk of chunks) {
-      const i = placeIn(wordsOf(chunk.digests), digests, at);
-      if (i < 0) continue;
-      const memos = JSON.parse(chunk.memos) as string[];
-      const memo = 2 * chunk.memo_numbers[i];
-      return { deviceId: memos[memo], sessionId: memos[memo + 1] };
+    const word = digests[at] >>> 0;
+    const pages = (this.#findPages?.all(word) ?? []) as unknown as FoundPage[];
+    for (const { day, entries } of pages) {
+      for (const id of entries === null ? [] : chunksIn(entries, word)) {
+        const chunk = this.#chunks.get(day)!.get(id) as unknown as Chunk;
+        const i = placeIn(wordsOf(chunk.digests), digests, at);
+        if (i < 0) continue;
+        const memos = JSON.parse(chunk.memos) as string[];
+        const memo = 2 * chunk.memo_numbers[i];
+        return { deviceId: memos[memo], sessionId: memos[memo + 1] };
+      }
     }
     return undefined;
   }

@@ -1,15 +1,24 @@
 /**
- * Identities that an older version of the catalog holds as texts, taken over as digests.
+ * Identities that an older version of the catalog holds as texts, taken over as digests; and an index of their first
+ * words, taken over as runs.
  * @module
  */
 
 import type { DatabaseSync } from "node:sqlite";
 import { digestWords, IdentityHash, identitySecretBytes } from "../base/identity_hash.ts";
 import { IdentityWriter } from "./identities.ts";
+import { RunWriter } from "./identity_runs.ts";
 
 /** Values of one identity in an old chunk: key, device id, session id. */
 const stride = 3;
 const chunksPerPage = 64;
+const placesPerRun = 500_000;
+
+/** In the old index: the digest with this first word is in this chunk. */
+interface Place {
+  readonly word: number;
+  readonly chunk: number;
+}
 
 /**
  * Gives the catalog the key of its digests, once and for all, and replaces tables with texts by tables with digests.
@@ -23,6 +32,33 @@ export function digestIdentities(database: DatabaseSync): void {
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identity_chunks_[0-9]*'",
   ).all() as unknown as { name: string }[];
   for (const { name } of names) takeOver(name.slice(-8), { database, hash });
+}
+
+/** Replaces indexes of first words by runs. To be called within a transaction. */
+export function sortPlaces(database: DatabaseSync): void {
+  const names = database.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'identity_places_[0-9]*'",
+  ).all() as unknown as { name: string }[];
+  for (const { name } of names) {
+    sortPlacesOf(name.slice(-8), database);
+    database.exec(`DROP TABLE ${name}`);
+  }
+}
+
+function sortPlacesOf(day: string, database: DatabaseSync): void {
+  const runs = new RunWriter(database, day);
+  const page = database.prepare(
+    `SELECT word, chunk FROM identity_places_${day} WHERE (word, chunk) > (?, ?) ORDER BY word, chunk LIMIT ${placesPerRun}`,
+  );
+  for (let after: Place = { word: -1, chunk: 0 };;) {
+    const places = page.all(after.word, after.chunk) as unknown as Place[];
+    if (places.length === 0) return;
+    runs.add({
+      words: Uint32Array.from(places, ({ word }) => word),
+      chunks: Uint32Array.from(places, ({ chunk }) => chunk),
+    });
+    after = places[places.length - 1];
+  }
 }
 
 function takeOver(day: string, { database, hash }: { database: DatabaseSync; hash: IdentityHash }): void {

@@ -4,7 +4,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { digestIdentities } from "./identity_migration.ts";
+import { digestIdentities, sortPlaces } from "./identity_migration.ts";
 
 /** Marks a SQLite file as a catalog of ours: "Weir" in ASCII. */
 const applicationId = 0x57656972;
@@ -122,6 +122,7 @@ const migrations: readonly (string | ((database: DatabaseSync) => void))[] = [
   `,
   "CREATE INDEX parts_by_partition ON parts (partition);",
   digestIdentities,
+  sortPlaces,
 ];
 
 /** The catalog cannot be used. The message names no path and no content. */

@@ -273,6 +273,52 @@ Deno.test("openForWriting() takes identities over that an older version kept as 
   }
 });
 
+Deno.test("openForWriting() takes over where identities are, which an older version kept in an index", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/catalog.sqlite`;
+  const keys = Array.from({ length: 3_000 }, (_, i) => `key ${i}`);
+  const first = new CheckpointWriter(path);
+  for (let i = 0; i < 2; i++) {
+    first.begin(now + i * day);
+    for (const key of keys.filter((_, k) => k % 2 === i)) {
+      addIdentity(first, key, { deviceId: `d ${key}`, sessionId: "" });
+    }
+    first.commit({ checkpoint: i + 1, flushId: `${i}` });
+  }
+  first.close();
+  const old = new DatabaseSync(path);
+  for (const day of ["20261120", "20261121"]) {
+    old.exec(`
+      DROP TABLE identity_runs_${day};
+      DROP TABLE identity_words_${day};
+      CREATE TABLE identity_places_${day} (
+        word INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (word, chunk)
+      ) WITHOUT ROWID;
+    `);
+    const insert = old.prepare(`INSERT OR IGNORE INTO identity_places_${day} VALUES (?, ?)`);
+    for (const { id, digests } of old.prepare(`SELECT id, digests FROM identity_digests_${day}`).all()) {
+      const bytes = new DataView((digests as Uint8Array<ArrayBuffer>).slice().buffer);
+      for (let at = 0; at < bytes.byteLength; at += 16) insert.run(bytes.getUint32(at, true), id);
+    }
+  }
+  old.exec("PRAGMA user_version = 6");
+  old.close();
+  const writer = new CheckpointWriter(path);
+  const catalog = new Catalog(path);
+  try {
+    for (const key of keys) assertEquals(storedIdentity(catalog, p(key))?.deviceId, `d ${key}`);
+    assertEquals(storedIdentity(catalog, p("key 3000")), undefined);
+    writer.begin(now);
+    assertEquals(writer.forgetIdentities("2026-11-22"), 2);
+    writer.commitAsIs();
+    catalog.refresh();
+    assertEquals(storedIdentity(catalog, p("key 0")), undefined);
+  } finally {
+    catalog.close();
+    writer.close();
+  }
+});
+
 Deno.test("checkWhole() refuses a catalog that lost the key of its identities", async () => {
   await using dir = await tempDir();
   const path = `${dir.path}/catalog.sqlite`;
