@@ -18,10 +18,11 @@ import { isUtf8 } from "./parse/utf8.ts";
 import { RowStretch } from "./parse/row_stretch.ts";
 import type { RowLimits, RowSource, RowWindow } from "./parse/window.ts";
 import type { Lease } from "./receive/admission.ts";
-import { inPieces, readBody, readSmallBody } from "./receive/body.ts";
+import { contentLength, inPieces, readBody, readSmallBody } from "./receive/body.ts";
 import { bodyFormat } from "./receive/body_format.ts";
 import { Breath } from "./receive/breathe.ts";
 import { Held } from "./receive/held.ts";
+import { Inflow } from "./receive/inflow.ts";
 import { knowSender } from "./receive/know_sender.ts";
 import type { House } from "./receive/house.ts";
 import { firstHold, rowLimits } from "./receive/limits.ts";
@@ -75,7 +76,10 @@ export async function ingest(
     const opened = route.open(inbound, house);
     const session = opened instanceof Promise ? await opened : opened;
     const { announced } = room;
-    const reading = { maxBytes: format === "json" ? shape.maxBytes : Infinity, stalls, announced };
+    const inflow = format === "json"
+      ? undefined
+      : new Inflow(house.clock, contentLength(request.headers) !== undefined);
+    const reading = { maxBytes: inflow ? Infinity : shape.maxBytes, stalls, announced, inflow };
     const small = format === "json" ? await readSmallBody(request, reading) : undefined;
     const known = small && session.twinOf?.(small);
     const twin = known && held.use(await house.twins.begin(known));
@@ -92,9 +96,9 @@ export async function ingest(
     const { repeat, key } = begun instanceof Promise ? held.use(await begun) : begun;
     if (repeat !== undefined) return repeatResponse(repeat);
     const passage: Passage = { house, meter, session, key, twin };
-    if (reader !== undefined && format === "ndjson") {
+    if (reader !== undefined && inflow !== undefined) {
       session.admit();
-      return takeStream(passage, reader, held.move());
+      return takeStream(passage, reader, { inflow, held: held.move() });
     }
     if (common) meter.countBytes(small.length);
     const taken = common ?? await takeBody(passage, reader!);
@@ -160,11 +164,11 @@ const streamReply = { status: 202, contentType: "application/x-ndjson" } as cons
 async function takeStream(
   passage: Passage,
   { lease, limits, body }: Reader,
-  held: Held,
+  { inflow, held }: { inflow: Inflow; held: Held },
 ): Promise<Response> {
   const { session, house, meter, key } = passage;
   const rows = new NdjsonRows({ limits: { ...limits, maxRows: Infinity, maxBodyBytes: Infinity } });
-  const verdicts = new VerdictStream();
+  const verdicts = new VerdictStream({ inflow, clock: house.clock });
   let onTheirWay = 0;
   const storeWindow = async (unit: Unit, outcomes: Outcomes): Promise<void> => {
     // What is stored of a stream is its beginning, also when it is cut short.
@@ -182,7 +186,7 @@ async function takeStream(
       await session.take(window, unit, outcomes);
       await session.settle?.(unit, outcomes);
       const { capacity: bytes } = unit.writer;
-      lease.hold(rows.capacity + verdicts.pendingBytes + bytes);
+      lease.hold(rows.capacity + verdicts.heldBytes + bytes);
       const stored = storeWindow(unit, outcomes);
       await verdicts.add(window.firstIndex + window.count - 1, outcomes, { stored, bytes });
     }
@@ -194,7 +198,7 @@ async function takeStream(
   run()
     .then(() => verdicts.finish(), (error) => verdicts.finish({ error }))
     .finally(() => held[Symbol.dispose]());
-  await verdicts.due(() => rows.bytes);
+  await verdicts.due;
   const { status, contentType } = streamReply;
   return new Response(verdicts.body, { status, headers: { "content-type": contentType } });
 }

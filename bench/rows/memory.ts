@@ -22,7 +22,7 @@ export const memoryRow: Row = {
     }));
     return [{
       row: "memory",
-      what: `one NDJSON body of ${size}: peak RSS over`,
+      what: `one NDJSON body of ${size}, as fast as it is taken: peak RSS over`,
       against: "a body of 1 MiB",
       unit: " MiB",
       better: "less",

@@ -5,6 +5,7 @@
 
 import { WeirError } from "../base/errors.ts";
 import { decoded } from "./decode.ts";
+import type { Inflow } from "./inflow.ts";
 import type { StallWatch, Watch } from "./stall_watch.ts";
 
 /**
@@ -28,6 +29,8 @@ export interface BodyOptions {
   readonly smallBytes?: number;
   /** What the request is known to announce. @default its {@link contentLength} */
   readonly announced?: number;
+  /** Told of each read of {@link readBody}, of bytes as they are sent. @default nobody is */
+  readonly inflow?: Inflow;
 }
 
 /**
@@ -70,11 +73,11 @@ export function codingOf(headers: Headers): string {
  * `malformed_json` when the body was cut off before its announced end
  */
 export async function* readBody(request: Request, options: BodyOptions): AsyncGenerator<Uint8Array> {
-  const { maxBytes, stalls } = options;
+  const { maxBytes } = options;
   const coding = options.asSent ? "identity" : codingOf(request.headers);
   const { announced = contentLength(request.headers) } = options;
   if (coding === "identity" && announced !== undefined && announced > maxBytes) throw tooLarge(maxBytes);
-  const chunks = readChunks(request, announced, stalls);
+  const chunks = readChunks(request, announced, options);
   yield* capped(coding === "identity" ? chunks : decoded(coding, chunks), maxBytes);
 }
 
@@ -104,7 +107,7 @@ function readWhole(request: Request, announced: number, stalls: StallWatch): Pro
 async function* readChunks(
   request: Request,
   announced: number | undefined,
-  stalls: StallWatch,
+  { stalls, inflow }: BodyOptions,
 ): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
   const reader = chunkReader(request.body);
@@ -113,7 +116,9 @@ async function* readChunks(
   try {
     for (;;) {
       watch.wait();
+      inflow?.wait();
       const { value, done } = await readNext(reader, watch);
+      inflow?.rest();
       if (done) break;
       received += value.length;
       watch.rest();
@@ -121,6 +126,7 @@ async function* readChunks(
     }
     if (announced !== undefined && received !== announced) throw cutOff();
   } finally {
+    inflow?.rest();
     // What was not read is of no use: the reply is known already.
     reader.cancel().catch(() => undefined);
   }

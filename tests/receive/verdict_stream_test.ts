@@ -2,7 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { WeirError } from "../../src/base/errors.ts";
 import { Outcomes } from "../../src/base/outcome.ts";
-import { VerdictStream } from "../../src/receive/verdict_stream.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { VerdictStream, type VerdictStreamOptions } from "../../src/receive/verdict_stream.ts";
 
 interface Line {
   through?: number;
@@ -22,6 +23,17 @@ function outcomesOf(accepted: number, rejected: number[] = [], duplicates = 0): 
   return outcomes;
 }
 
+type Client = VerdictStreamOptions["inflow"];
+
+/** A client that has sent what it wants to, and waits. */
+const silent: Client = { isAnnounced: false, pendingRead: 1, silentMs: 60_000, waitedMs: 0 };
+/** One that is always ahead of the daemon: no read ever waits. */
+const ahead: Client = { isAnnounced: false, pendingRead: 0, silentMs: 0, waitedMs: 0 };
+
+function streamOf(inflow: Client, clock = systemClock): VerdictStream {
+  return new VerdictStream({ inflow, clock });
+}
+
 /** Every line of the reply, each read when it comes. */
 async function linesOf(stream: VerdictStream): Promise<Line[]> {
   const text = await new Response(stream.body).text();
@@ -33,7 +45,7 @@ async function linesOf(stream: VerdictStream): Promise<Line[]> {
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 Deno.test("VerdictStream tells each window in order, then the totals", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   await stream.add(49, outcomesOf(50), { stored: Promise.resolve(), bytes: 1_000 });
   await stream.add(99, outcomesOf(48, [60, 70], 3), { stored: Promise.resolve(), bytes: 1_000 });
@@ -56,7 +68,7 @@ Deno.test("VerdictStream tells each window in order, then the totals", async () 
 });
 
 Deno.test("VerdictStream tells a window only once it is stored, and those before it", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
   const stored = [0, 1, 2].map(() => Promise.withResolvers<void>());
   stored.forEach(({ promise }, i) => stream.add(i, outcomesOf(1), { stored: promise, bytes: 1_000 }));
@@ -80,8 +92,8 @@ Deno.test("VerdictStream tells a window only once it is stored, and those before
 });
 
 Deno.test("VerdictStream gives a client that does not read fewer, larger lines, and never stops for it", async () => {
-  const stream = new VerdictStream();
-  const windows = 20_000;
+  const stream = streamOf(silent);
+  const windows = 100_000;
   for (let i = 0; i < windows; i++) {
     await stream.add(i * 50 + 49, outcomesOf(49, [i * 50], 1), { stored: Promise.resolve(), bytes: 1_000 });
   }
@@ -110,7 +122,7 @@ Deno.test("VerdictStream gives a client that does not read fewer, larger lines, 
 });
 
 Deno.test("VerdictStream goes on sending single lines once the client reads again", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   for (let i = 0; i < 40; i++) {
     await stream.add(i, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   }
@@ -127,7 +139,7 @@ Deno.test("VerdictStream goes on sending single lines once the client reads agai
 });
 
 Deno.test("VerdictStream names at most a thousand refused rows of one window, and counts the others", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   stream.add(1_499, outcomesOf(0, Array.from({ length: 1_500 }, (_, i) => i)), {
     stored: Promise.resolve(),
@@ -140,7 +152,7 @@ Deno.test("VerdictStream names at most a thousand refused rows of one window, an
 });
 
 Deno.test("VerdictStream ends with the error where the body failed, after what is stored", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   await stream.add(49, outcomesOf(50), { stored: Promise.resolve(), bytes: 1_000 });
   await stream.finish({ error: new WeirError("body_too_large", "A row is too large") });
@@ -151,7 +163,7 @@ Deno.test("VerdictStream ends with the error where the body failed, after what i
 });
 
 Deno.test("VerdictStream ends with the error where a window could not be stored, and tells none after it", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   const failed = Promise.withResolvers<void>();
   stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
@@ -171,7 +183,7 @@ Deno.test("VerdictStream ends with the error where a window could not be stored,
 });
 
 Deno.test("VerdictStream says nothing of an error that is not meant for the client", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   const last = await stream.finish({ error: new TypeError("secret at /data/weir") });
   assertEquals((await lines)[0].error, {
@@ -184,7 +196,7 @@ Deno.test("VerdictStream says nothing of an error that is not meant for the clie
 });
 
 Deno.test("VerdictStream lets 4 MiB of windows wait for the disk, and no more", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const stored = Array.from({ length: 16 }, () => Promise.withResolvers<void>());
   let waited: Promise<void> | undefined;
   stored.forEach(({ promise }, i) => {
@@ -204,7 +216,7 @@ Deno.test("VerdictStream lets 4 MiB of windows wait for the disk, and no more", 
 });
 
 Deno.test("VerdictStream frees its waiting producer when a window fails", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const failed = Promise.withResolvers<void>();
   let waited: Promise<void> | undefined;
   for (let i = 0; i < 16; i++) {
@@ -222,7 +234,7 @@ Deno.test("VerdictStream frees its waiting producer when a window fails", async 
 });
 
 Deno.test("VerdictStream goes on without a client that has gone", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   await stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
   await stream.body.cancel();
   for (let i = 1; i < 100; i++) {
@@ -232,14 +244,14 @@ Deno.test("VerdictStream goes on without a client that has gone", async () => {
 });
 
 Deno.test("VerdictStream of an empty body is one line", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const lines = linesOf(stream);
   await stream.finish();
   assertEquals(await lines, [{ done: true, through: -1, accepted: 0, rejected: 0, duplicates: 0 }]);
 });
 
 Deno.test("a reply that is read while it grows ends with the stream", async () => {
-  const stream = new VerdictStream();
+  const stream = streamOf(silent);
   const reader = stream.body.getReader();
   const first = reader.read();
   stream.add(0, outcomesOf(1), { stored: Promise.resolve(), bytes: 1_000 });
@@ -250,33 +262,118 @@ Deno.test("a reply that is read while it grows ends with the stream", async () =
   assertEquals((await reader.read()).done, true);
 });
 
-Deno.test("VerdictStream is due when the client pauses and all that came is told, not before", async () => {
-  const stream = new VerdictStream();
-  let [received, looks] = [0, 0];
-  let isTold = false;
-  const due = stream.due(() => {
-    looks++;
-    // Bytes come until the fifth look; the window is stored at the tenth.
-    if (looks <= 5) received += 1_000;
-    if (looks === 10) {
-      isTold = true;
-      stored.resolve();
-    }
-    return received;
-  });
-  const stored = Promise.withResolvers<void>();
-  await stream.add(49, outcomesOf(50), { stored: stored.promise, bytes: 1_000 });
-  await due;
-  assert(isTold);
-  await stream.finish();
+/** A clock that the test moves. */
+class ManualClock {
+  ms = 0;
+  now(): number {
+    return this.ms;
+  }
+  monotonic(): number {
+    return this.ms;
+  }
+}
+
+/** Adds one window that is safe at once, and waits until its line waits for the client. */
+async function addRow(stream: VerdictStream, index: number, outcomes = outcomesOf(1)): Promise<void> {
+  await stream.add(index, outcomes, { stored: Promise.resolve(), bytes: 1_000 });
+  await turns();
+}
+
+/** Has the reply begun after several looks of the stream? */
+async function hasBegun(stream: VerdictStream): Promise<boolean> {
+  let isDue = false;
+  stream.due.then(() => isDue = true);
+  // A look is due every 5 ms; the timers of one process come in order.
+  for (let looks = 0; looks < 4; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 6));
+    await turns();
+    await turns();
+  }
+  await turns();
+  return isDue;
+}
+
+Deno.test("VerdictStream begins when the client is silent for 10 ms, 250 where the length is announced", async () => {
+  for (
+    const { isAnnounced, silentMs, begins } of [
+      { isAnnounced: false, silentMs: 9, begins: false },
+      { isAnnounced: false, silentMs: 10, begins: true },
+      { isAnnounced: true, silentMs: 249, begins: false },
+      { isAnnounced: true, silentMs: 250, begins: true },
+    ]
+  ) {
+    const stream = streamOf({ isAnnounced, silentMs, pendingRead: 7, waitedMs: 0 });
+    await addRow(stream, 0);
+    assertEquals(await hasBegun(stream), begins, JSON.stringify({ isAnnounced, silentMs }));
+    await stream.finish();
+    await stream.body.cancel();
+  }
 });
 
-Deno.test("VerdictStream is due at the end, also of a body that came in one go", async () => {
-  const stream = new VerdictStream();
-  let looks = 0;
-  const due = stream.due(() => ++looks);
+Deno.test("VerdictStream does not take a busy event loop for a silent client: the read that waits must go on to", async () => {
+  const reads = { next: 1 };
+  const stream = streamOf({
+    ...silent,
+    get pendingRead(): number {
+      return reads.next++;
+    },
+  });
+  await addRow(stream, 0);
+  assertEquals(await hasBegun(stream), false);
   await stream.finish();
-  await due;
-  // Otherwise the client would be looked at for a second, a hundred times.
-  assert(looks < 10, `${looks} looks`);
+  await stream.body.cancel();
+});
+
+Deno.test("VerdictStream holds back for a minute what a client that is always ahead would pay for", async () => {
+  const clock = new ManualClock();
+  const stream = streamOf(ahead, clock);
+  await addRow(stream, 0);
+  clock.ms = 59_999;
+  assertEquals(await hasBegun(stream), false);
+  clock.ms = 60_000;
+  assertEquals(await hasBegun(stream), true);
+  await stream.finish();
+  await stream.body.cancel();
+});
+
+Deno.test("VerdictStream tells a client that is never silent after a second, when it waits for it a quarter of the time", async () => {
+  for (const { waitedMs, begins } of [{ waitedMs: 249, begins: false }, { waitedMs: 250, begins: true }]) {
+    const clock = new ManualClock();
+    const client = { isAnnounced: true, pendingRead: 3, silentMs: 0, waitedMs: 0 };
+    const stream = streamOf(client, clock);
+    await addRow(stream, 0);
+    clock.ms = 999;
+    client.waitedMs = waitedMs;
+    assertEquals(await hasBegun(stream), false, "not yet a second");
+    clock.ms = 1_000;
+    assertEquals(await hasBegun(stream), begins, `${waitedMs} ms`);
+    await stream.finish();
+    await stream.body.cancel();
+  }
+});
+
+Deno.test("VerdictStream names 4 MiB of refused rows of a client that is always ahead, and counts the others", async () => {
+  const stream = streamOf(ahead);
+  const count = 150_000;
+  for (let first = 0; first < count; first += 50) {
+    const rows = Array.from({ length: 50 }, (_, i) => first + i);
+    await stream.add(first + 49, outcomesOf(0, rows), { stored: Promise.resolve(), bytes: 1_000 });
+  }
+  assertEquals(await hasBegun(stream), false);
+  assert(stream.heldBytes < 5 * 1024 * 1024, `${stream.heldBytes}`);
+  await stream.finish();
+  const all = await linesOf(stream);
+  const named = all.flatMap(({ rejected }) => Array.isArray(rejected) ? rejected : []);
+  assert(named.length > 20_000 && named.length < count, `${named.length} named`);
+  assertEquals(named.map(({ index }) => index), Array.from(named, (_, i) => i));
+  const counted = all.reduce((sum, { rejected_more }) => sum + (rejected_more ?? 0), 0);
+  assertEquals([named.length + counted, all.at(-1)?.rejected], [count, count]);
+});
+
+Deno.test("VerdictStream is due at the end, however the client sends", async () => {
+  const stream = streamOf(ahead);
+  await addRow(stream, 0);
+  await stream.finish();
+  await stream.due;
+  assertEquals((await linesOf(stream)).length, 2);
 });
