@@ -9,23 +9,12 @@
  * @module
  */
 
-import { BufferPool } from "../../src/base/buffer_pool.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { IdSource } from "../../src/base/ids.ts";
 import { Outcomes } from "../../src/base/outcome.ts";
 import { Unit } from "../../src/base/record.ts";
-import { defaultConfig } from "../../src/config/schema.ts";
-import { noRules } from "../../src/dialects/authority.ts";
-import type { Inbound, Services } from "../../src/dialects/dialect.ts";
-import { TrackIngest } from "../../src/dialects/track/apply.ts";
-import { Sender } from "../../src/dialects/track/sender.ts";
-import { UserAgents } from "../../src/dialects/track/user_agent.ts";
 import { JsonRows } from "../../src/parse/json_rows.ts";
 import type { RowLimits } from "../../src/parse/window.ts";
-import { SaltStore } from "../../src/sessions/salts.ts";
-import { emptyBook } from "../../tests/sessions/empty_book.ts";
-import { makeRequests } from "../bodies.ts";
 import { figure, median } from "../comparison.ts";
+import { bodyOf, openIntake } from "./track_intake.ts";
 
 const limits: RowLimits = {
   maxRows: 2000,
@@ -36,7 +25,6 @@ const limits: RowLimits = {
   windowBytes: 256 * 1024,
   maxBodyBytes: 10 << 20,
 };
-const userAgent = "weir-bench/1.0";
 const chunkBytes = 65536;
 
 /** What every arm works with. */
@@ -50,31 +38,7 @@ export interface EventArms {
 /** The arms, for a sender with sessions of its own. */
 export function eventArms(dir: string): EventArms {
   const now = Date.now();
-  const config = defaultConfig();
-  const ids = new IdSource(systemClock);
-  const buffers = new BufferPool(64 << 20);
-  const inbound = {
-    arrivedAt: now,
-    clientIp: "203.0.113.9",
-    headers: new Headers({ "user-agent": userAgent }),
-  } as unknown as Inbound;
-  const sender = new Sender({ project: "bench", isTrusted: false, rules: noRules }, inbound, {
-    config,
-    salts: SaltStore.open({ path: `${dir}/salts.json`, keepDays: 7, now }),
-    sessions: emptyBook(systemClock),
-    ids,
-    device: new UserAgents().describe(userAgent),
-    geo: { generation: 0, find: () => ({}) },
-  });
-  const services = { config, ids } as unknown as Services;
-  const ingest = (batchOnly: boolean): TrackIngest =>
-    new TrackIngest({
-      inbound,
-      services,
-      credentials: { id: "p", secret: undefined, origin: undefined },
-      senderOf: () => sender,
-      batchOnly,
-    }, { sender });
+  const { buffers, ingest } = openIntake(dir, now);
   const takeWindows = (body: Uint8Array, events: number): void => {
     const session = ingest(true);
     const rows = new JsonRows({ rowsKey: "events", limits });
@@ -122,13 +86,6 @@ export function eventArms(dir: string): EventArms {
 
 function check(outcomes: Outcomes, events: number): void {
   if (outcomes.accepted !== events) throw new Error(`Took ${outcomes.accepted} rows instead of ${events}`);
-}
-
-/** The body of the bench's own request. */
-function bodyOf(plan: Parameters<typeof makeRequests>[0], now: number): Uint8Array {
-  const request = makeRequests(plan, 1, now)[0]();
-  const text = new TextDecoder().decode(request);
-  return request.slice(text.indexOf("\r\n\r\n") + 4);
 }
 
 /** Nanoseconds of a row in one run of an arm, the fastest of many. */

@@ -1,8 +1,10 @@
 /**
  * The chunked parser, to values: a body of 10 MiB in chunks of 64 KiB, against `JSON.parse` of the whole, which has it
- * in one piece from the start, and against two streaming parsers from npm, fed the same chunks.
+ * in one piece from the start, and against two streaming parsers from npm, fed the same chunks. And, where no values
+ * are built, to verdicts and written records: as many bytes of track events, taken as the daemon takes a body, but for
+ * network, journal and disk, against `JSON.parse` of the whole of them.
  *
- *     deno run --allow-read --allow-env --allow-sys --allow-run bench/micro/parse.ts [rounds]
+ *     deno run --allow-read --allow-write --allow-env --allow-sys --allow-run bench/micro/parse.ts [rounds]
  *
  * A round runs every arm in a process of its own, so that none collects another's garbage, with V8's default settings.
  * After three runs to warm up, the fastest of six counts, which other work on the machine has disturbed least.
@@ -16,16 +18,23 @@ import chain from "npm:stream-chain@4.4.1";
 import { pick } from "npm:stream-json@3.8.0/filters/pick.js";
 import { parser } from "npm:stream-json@3.8.0/parser.js";
 import { streamArray } from "npm:stream-json@3.8.0/streamers/stream-array.js";
+import { Outcomes } from "../../src/base/outcome.ts";
+import { Unit } from "../../src/base/record.ts";
 import { JsonRows } from "../../src/parse/json_rows.ts";
 import { NdjsonRows } from "../../src/parse/ndjson_rows.ts";
+import { RowStretch } from "../../src/parse/row_stretch.ts";
 import { Scanner } from "../../src/parse/scanner.ts";
-import type { RowLimits, RowSource } from "../../src/parse/window.ts";
+import type { RowLimits, RowSource, RowWindow } from "../../src/parse/window.ts";
 import { type Comparison, figure, median, worst } from "../comparison.ts";
+import { bodyOf, openIntake, type TrackIntake } from "./track_intake.ts";
 
 const bodyBytes = 10 * 1024 * 1024;
 
+/** One of track's is 293 bytes long. */
+const trackEvents = Math.ceil(bodyBytes / 293);
+
 const limits: RowLimits = {
-  maxRows: Infinity,
+  maxRows: 1_000_000,
   maxRowBytes: 1 << 20,
   maxDepth: 64,
   maxEnvelopeBytes: 65536,
@@ -75,8 +84,7 @@ function makeRows(bytes: number): string[] {
   return rows;
 }
 
-function makeBody(text: string): Body {
-  const whole = new TextEncoder().encode(text);
+function makeBody(whole: Uint8Array): Body {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < whole.length; at += 65536) chunks.push(whole.subarray(at, at + 65536));
   return { whole, chunks };
@@ -139,9 +147,42 @@ function scanOnly({ whole }: Body): number {
   return rows;
 }
 
-type Arm = "weir" | "ndjson" | "whole" | "streamparser" | "stream_json" | "scan";
+/** Takes track events up to their records. Returns how many were accepted. */
+function takeEvents({ whole, chunks }: Body, { buffers, ingest }: TrackIntake): number {
+  const session = ingest(true);
+  const rows = new JsonRows({ rowsKey: "events", limits, buffers });
+  // What the daemon makes room for when it is told the body's length.
+  const unit = new Unit(2 * whole.length + 1_024, buffers);
+  const outcomes = new Outcomes();
+  const source: RowSource<RowWindow | RowStretch> = rows.offering();
+  const take = (pieces: Iterable<RowWindow | RowStretch>): void => {
+    for (const piece of pieces) {
+      if (piece instanceof RowStretch) session.takeStretch(piece, unit, outcomes);
+      else {
+        session.take(piece, unit, outcomes);
+        piece.settle();
+      }
+    }
+  };
+  for (const chunk of chunks) take(source.push(chunk));
+  take(source.finish());
+  rows.free();
+  session.close({ envelope: rows.envelope, rowsKey: rows.rowsKey }, outcomes);
+  const written = Math.min(outcomes.accepted, unit.count);
+  unit.writer.free();
+  return written;
+}
 
-const arms: Record<Arm, (body: Body) => number | Promise<number>> = {
+function countWhole({ whole }: Body): number {
+  return (JSON.parse(new TextDecoder().decode(whole)) as { events: unknown[] }).events.length;
+}
+
+type ValueArm = "weir" | "ndjson" | "whole" | "streamparser" | "stream_json" | "scan";
+/** Track events: to records, and by `JSON.parse`. */
+type EventArm = "events" | "events_whole";
+type Arm = ValueArm | EventArm;
+
+const valueArms: Record<ValueArm, (body: Body) => number | Promise<number>> = {
   weir: (body) => readRows(new JsonRows({ rowsKey: "events", limits }), body),
   ndjson: (body) => readRows(new NdjsonRows({ limits }), body),
   whole: parseWhole,
@@ -152,18 +193,48 @@ const arms: Record<Arm, (body: Body) => number | Promise<number>> = {
 
 /** Milliseconds of an arm, in this process. */
 async function measureArm(name: Arm): Promise<number> {
+  return name === "events" || name === "events_whole" ? await measureEvents(name) : await measureValues(name);
+}
+
+async function measureValues(name: ValueArm): Promise<number> {
   const rows = makeRows(bodyBytes);
   const text = name === "ndjson" ? rows.join("\n") : `{"events":[${rows.join(",")}]}`;
   const expected = name === "scan" ? rows.length : rows.reduce((sum, row) => sum + look(JSON.parse(row)), 0);
-  const body = makeBody(text);
+  const bytes = new TextEncoder().encode(text);
+  const body = makeBody(bytes);
+  // Line feeds are overwritten when rows are read, so that each run needs its own.
+  const bodyOfRun = (): Body => name === "ndjson" ? makeBody(bytes.slice()) : body;
+  return await fastestRun(name, { bodyOfRun, run: valueArms[name], expected });
+}
+
+async function measureEvents(name: EventArm): Promise<number> {
+  const dir = await Deno.makeTempDir();
+  try {
+    const now = Date.now();
+    const intake = openIntake(dir, now);
+    const body = makeBody(bodyOf({ kind: "batch", events: trackEvents }, now));
+    const run = (body: Body): number => name === "events" ? takeEvents(body, intake) : countWhole(body);
+    return await fastestRun(name, { bodyOfRun: () => body, run, expected: trackEvents });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** What an arm runs on what, and what it must say. */
+interface Runs {
+  readonly bodyOfRun: () => Body;
+  readonly run: (body: Body) => number | Promise<number>;
+  readonly expected: number;
+}
+
+async function fastestRun(name: Arm, { bodyOfRun, run, expected }: Runs): Promise<number> {
   let best = Infinity;
   for (let time = -3; time < 6; time++) {
-    // Line feeds are overwritten when rows are read, so that each run needs its own.
-    const own = name === "ndjson" ? makeBody(text) : body;
+    const body = bodyOfRun();
     const start = performance.now();
-    const sum = await arms[name](own);
+    const sum = await run(body);
     const ms = performance.now() - start;
-    if (sum !== expected) throw new Error(`The arm ${name} read other rows than JSON.parse`);
+    if (sum !== expected) throw new Error(`The arm ${name} read other rows: ${sum} instead of ${expected}`);
     if (time >= 0) best = Math.min(best, ms);
   }
   return best;
@@ -177,6 +248,7 @@ async function runArm(name: Arm): Promise<number> {
       "--quiet",
       "--no-prompt",
       "--allow-read",
+      "--allow-write",
       "--allow-env",
       "--allow-sys",
       import.meta.filename!,
@@ -198,6 +270,8 @@ async function measure(rounds: number): Promise<Record<Arm, number[]>> {
     stream_json: [],
     ndjson: [],
     scan: [],
+    events: [],
+    events_whole: [],
   };
   for (let round = 0; round < rounds; round++) {
     for (const name of Object.keys(times) as Arm[]) times[name].push(await runArm(name));
@@ -212,22 +286,33 @@ async function measure(rounds: number): Promise<Record<Arm, number[]>> {
 /** The chunked parser's figures, a ratio of speeds each. */
 export async function compareParsers(rounds: number): Promise<Comparison[]> {
   const times = await measure(rounds);
-  const bars: [Arm, string, number, number][] = [
-    ["whole", "JSON.parse of the whole", 0.65, 1],
-    ["streamparser", "@streamparser/json", 5, 5],
-    ["stream_json", "stream-json", 12, 12],
+  const compare = (
+    arm: Arm,
+    against: { own: Arm } & Pick<Comparison, "what" | "against" | "bar" | "goal">,
+  ): Comparison => {
+    const { own, ...rest } = against;
+    return {
+      ...rest,
+      row: "parse",
+      unit: "x",
+      better: "more",
+      values: times[arm].map((ms, round) => ms / times[own][round]),
+      detail: `${figure(median(times[arm]), " ms")} against ${figure(median(times[own]), " ms")}`,
+    };
+  };
+  const values = { own: "weir", what: "chunked parser to values, 10 MiB in 64 KiB chunks" } as const;
+  return [
+    compare("whole", { ...values, against: "JSON.parse of the whole", bar: 0.65, goal: 1 }),
+    compare("streamparser", { ...values, against: "@streamparser/json", bar: 5, goal: 5 }),
+    compare("stream_json", { ...values, against: "stream-json", bar: 12, goal: 12 }),
+    compare("events_whole", {
+      own: "events",
+      what: "track events to records, no values built, 10 MiB in 64 KiB chunks",
+      against: "JSON.parse of the whole",
+      bar: undefined,
+      goal: 1.5,
+    }),
   ];
-  return bars.map(([arm, against, bar, goal]) => ({
-    row: "parse",
-    what: "chunked parser to values, 10 MiB in 64 KiB chunks",
-    against,
-    unit: "x",
-    better: "more",
-    bar,
-    goal,
-    values: times[arm].map((ms, round) => ms / times.weir[round]),
-    detail: `${figure(median(times[arm]), " ms")} against ${figure(median(times.weir), " ms")}`,
-  }));
 }
 
 function say(text: string): void {
@@ -242,10 +327,12 @@ if (import.meta.main) {
 
 async function compare(rounds: number): Promise<void> {
   for (const comparison of await compareParsers(rounds)) {
-    const { against, values, unit, bar, goal } = comparison;
+    const { what, against, values, unit, bar, goal } = comparison;
     say(
-      `against ${against}: ${figure(median(values), unit)}, worst ${figure(worst(comparison), unit)} ` +
-        `(bar ${bar}, goal ${goal})`,
+      `${what}, against ${against}: ${figure(median(values), unit)}, worst ${
+        figure(worst(comparison), unit)
+      } ` +
+        `(bar ${bar ?? "none"}, goal ${goal})`,
     );
   }
 }
