@@ -26,6 +26,7 @@ import { Idempotency } from "./receive/idempotency.ts";
 import { createRouter } from "./receive/server.ts";
 import { StallWatch } from "./receive/stall_watch.ts";
 import { Twins } from "./receive/twins.ts";
+import { MemoryClaims } from "./sessions/memory_claims.ts";
 import { openShared, type Shared } from "./sessions/open_shared.ts";
 import { SaltStore } from "./sessions/salts.ts";
 import { openStore, type Store } from "./store.ts";
@@ -232,7 +233,11 @@ export class Daemon {
       admission: this.#admission,
       buffers: new BufferPool(Math.min(mostPooledBytes, this.#config.limits.max_in_flight_bytes / 2)),
       stalls: this.#stalls,
-      idempotency: new Idempotency(store.indexes, this.#shared?.sessions.rows),
+      idempotency: new Idempotency({
+        memory: store.indexes,
+        claims: new MemoryClaims(this.#clock),
+        shared: this.#shared?.sessions.rows,
+      }),
       twins: new Twins(this.#clock),
     };
   }

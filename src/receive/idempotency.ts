@@ -7,6 +7,7 @@
 import { WeirError } from "../base/errors.ts";
 import type { Inbound } from "../dialects/dialect.ts";
 import type { KeptReply } from "../base/record.ts";
+import type { MemoryClaims } from "../sessions/memory_claims.ts";
 
 /** Where replies of the past are looked up. */
 export interface ReplyMemory {
@@ -31,14 +32,30 @@ export interface SharedReplies {
   releaseReply(key: string): void;
 }
 
-/** Lets one request a key run at a time. */
+/** What {@link Idempotency} works with. */
+export interface IdempotencyOptions {
+  readonly memory: ReplyMemory;
+  /** Which of this daemon's requests runs. */
+  readonly claims: MemoryClaims;
+  /** Which daemon's does, where there are others. */
+  readonly shared?: SharedReplies;
+}
+
+/**
+ * Lets one request a key run at a time.
+ *
+ * - A request holds its claim for as long as it runs: its owner dies with the daemon alone, so no time ends it.
+ * - A claim is always given back, never done: what is to be repeated is kept with what was stored.
+ */
 export class Idempotency {
   readonly #memory: ReplyMemory;
+  readonly #claims: MemoryClaims;
   readonly #shared: SharedReplies | undefined;
-  readonly #running = new Map<string, Promise<void>>();
+  #turns = 0;
 
-  constructor(memory: ReplyMemory, shared?: SharedReplies) {
+  constructor({ memory, claims, shared }: IdempotencyOptions) {
     this.#memory = memory;
+    this.#claims = claims;
     this.#shared = shared;
   }
 
@@ -57,19 +74,15 @@ export class Idempotency {
   }
 
   async #begin(key: string): Promise<Turn> {
+    const held = { key, token: String(++this.#turns) };
     for (;;) {
-      const running = this.#running.get(key);
-      if (running === undefined) break;
-      await running;
+      await this.#claims.ended(key);
+      const repeat = this.#memory.reply(key);
+      if (repeat !== undefined) return { ...free, repeat };
+      const [{ state }] = await this.#claims.take([{ ...held, pendingMs: Infinity }]);
+      if (state === "taken") break;
     }
-    const repeat = this.#memory.reply(key);
-    if (repeat !== undefined) return { ...free, repeat };
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#running.set(key, promise);
-    const end = (): void => {
-      this.#running.delete(key);
-      resolve();
-    };
+    const end = (): void => void this.#claims.release([held]);
     if (this.#shared === undefined) return { key, [Symbol.dispose]: end };
     try {
       const given = await this.#shared.holdReply(key);

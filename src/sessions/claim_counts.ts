@@ -4,7 +4,7 @@
  */
 
 import type { Metrics } from "../base/metrics.ts";
-import type { RedisAnswer } from "./redis_link.ts";
+import type { ClaimAnswer } from "./claims.ts";
 
 /** Counts under `weir_claims_total`. */
 export class ClaimCounts {
@@ -21,12 +21,13 @@ export class ClaimCounts {
     this.#done = counter.labels({ event: "done" });
   }
 
-  /** Final answers to claims: state, fence, whether the owner before is gone. */
-  answered(answers: readonly RedisAnswer[]): void {
+  /** Final answers to claims. */
+  answered(answers: readonly ClaimAnswer[]): void {
     let taken = 0, takenOver = 0;
-    for (const [state, , isTakenOver] of answers) {
-      if (state === "taken" && isTakenOver === 1) takenOver++;
-      else if (state === "taken") taken++;
+    for (const answer of answers) {
+      if (answer.state !== "taken") continue;
+      if (answer.takenOver) takenOver++;
+      else taken++;
     }
     this.#taken.inc(taken);
     this.#takenOver.inc(takenOver);

@@ -10,6 +10,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
 import { ClaimCounts } from "./claim_counts.ts";
 import { Outbox } from "./outbox.ts";
+import { RedisClaims } from "./redis_claims.ts";
 import { RedisLink } from "./redis_link.ts";
 import type { SaltStore } from "./salts.ts";
 import type { SessionBook } from "./session_book.ts";
@@ -56,7 +57,8 @@ export async function openShared(options: OpenSharedOptions): Promise<Shared | u
   );
   const replyKeepMs = (): number => config().idempotency.keep_ms;
   const counts = new ClaimCounts(metrics);
-  const rows = new SharedRows({ link, outbox, token, keepMs, replyKeepMs, onOutage, clock, counts });
+  const claims = new RedisClaims(link, outbox);
+  const rows = new SharedRows({ link, outbox, claims, token, keepMs, replyKeepMs, onOutage, clock, counts });
   const sessions = new SharedSessions({ link, outbox, operations, rows, book, onOutage, clock, counts });
   book.sharing = sessions;
   await link.start(async () => {

@@ -1,67 +1,88 @@
 /**
- * Claims that daemons share over Redis.
+ * Claims that daemons share over Redis: what is said of them in the script's words, and how it answers.
  * @module
  */
 
-import { randomUUID } from "node:crypto";
-import type { Metrics } from "../base/metrics.ts";
-import type { ClaimAnswer, ClaimRequest, Claims, HeldClaim } from "./claims.ts";
-import type { RedisLink } from "./redis_link.ts";
-import type { RedisKey } from "./redis_script.ts";
+import type { ClaimAnswer, ClaimRequest, Claims, DoneClaim, HeldClaim } from "./claims.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RedisAnswer, RedisLink } from "./redis_link.ts";
+import type { RedisKey, RedisOperation } from "./redis_script.ts";
 
-/** Claims in Redis. Every method is one round trip, and throws WeirError `claims_unavailable` when Redis is away. */
+/** Takes a claim, or holds it on; the answer is read by {@link readClaim}. */
+export function takeOperation(
+  key: RedisKey,
+  { token, pendingMs }: Omit<ClaimRequest, "key">,
+): RedisOperation {
+  return { key, words: ["hold", token, pendingMs] };
+}
+
+/** The claim is done; answers 1 where it was still the owner's. */
+export function doneOperation(key: RedisKey, claim: Omit<DoneClaim, "key">): RedisOperation {
+  return { key, words: doneWords("done", claim) };
+}
+
+/** Is done without a claim; answers 1 where somebody else had done it. */
+export function markOperation(key: RedisKey, claim: Omit<DoneClaim, "key">): RedisOperation {
+  return { key, words: doneWords("mark", claim) };
+}
+
+/** The claim is given back. */
+export function releaseOperation(key: RedisKey, token: string): RedisOperation {
+  return { key, words: ["release", token] };
+}
+
+/** What the script answers to who wants to take a claim. */
+export function readClaim(answer: RedisAnswer): ClaimAnswer {
+  const [state, fence, more] = answer;
+  if (state === "taken") return { state, fence: Number(fence), takenOver: more === 1 };
+  if (state === "done") return { state, fence: Number(fence), memo: more };
+  return { state: "pending", fence: Number(fence) };
+}
+
+/**
+ * Claims in Redis, each under its own name. Every method is one round trip, in which what waits to be told goes
+ * along, and throws WeirError `claims_unavailable` when Redis is away.
+ */
 export class RedisClaims implements Claims {
   readonly #link: RedisLink;
-  readonly #metrics: Metrics;
+  readonly #outbox: Outbox;
 
-  constructor(link: RedisLink, metrics: Metrics) {
+  constructor(link: RedisLink, outbox: Outbox) {
     this.#link = link;
-    this.#metrics = metrics;
+    this.#outbox = outbox;
   }
 
   async take(requests: readonly ClaimRequest[]): Promise<ClaimAnswer[]> {
-    const tokens = requests.map(() => randomUUID());
-    const answers = await this.#link.run(
-      requests.map(({ key, pendingMs }, i) => ({
-        key: this.#key(key),
-        words: ["take", tokens[i], pendingMs],
-      })),
+    const answers = await this.#outbox.ask(
+      requests.map((request) => takeOperation(this.#link.lone(request.key), request)),
     );
-    return answers.map(([state, fence, more], i) => {
-      const answer: ClaimAnswer = state === "taken"
-        ? { state, token: tokens[i], fence: Number(fence), takenOver: more === 1 }
-        : { state, fence: Number(fence) };
-      this.#count(answer);
-      return answer;
-    });
+    return answers.map(readClaim);
   }
 
-  async done(claims: readonly HeldClaim[], keepMs: number): Promise<boolean[]> {
-    const answers = await this.#link.run(
-      claims.map(({ key, token }) => ({ key: this.#key(key), words: ["done", token, keepMs] })),
+  async done(claims: readonly DoneClaim[]): Promise<boolean[]> {
+    const answers = await this.#outbox.ask(
+      claims.map((claim) => doneOperation(this.#link.lone(claim.key), claim)),
     );
-    const done = answers.map((answer) => answer === 1);
-    this.#metrics.counter("weir_claims_total").inc({ event: "done" }, done.filter(Boolean).length);
-    return done;
+    return answers.map((answer) => answer === 1);
+  }
+
+  async mark(claims: readonly DoneClaim[]): Promise<boolean[]> {
+    const answers = await this.#outbox.ask(
+      claims.map((claim) => markOperation(this.#link.lone(claim.key), claim)),
+    );
+    return answers.map((answer) => answer === 1);
   }
 
   async release(claims: readonly HeldClaim[]): Promise<void> {
-    await this.#link.run(
-      claims.map(({ key, token }) => ({ key: this.#key(key), words: ["release", token] })),
+    await this.#outbox.ask(
+      claims.map(({ key, token }) => releaseOperation(this.#link.lone(key), token)),
     );
   }
+}
 
-  close(): Promise<void> {
-    this.#link.close();
-    return Promise.resolve();
-  }
-
-  #key(key: string): RedisKey {
-    return this.#link.lone(`c:${key}`);
-  }
-
-  #count(answer: ClaimAnswer): void {
-    const event = answer.state !== "taken" ? "lost" : answer.takenOver ? "taken_over" : "taken";
-    this.#metrics.counter("weir_claims_total").inc({ event });
-  }
+function doneWords(
+  word: "done" | "mark",
+  { token, keepMs, memo }: Omit<DoneClaim, "key">,
+): (string | number)[] {
+  return memo === undefined ? [word, token, keepMs] : [word, token, keepMs, memo];
 }

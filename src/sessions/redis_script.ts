@@ -6,6 +6,8 @@
  * @module
  */
 
+import { graceMs } from "./claims.ts";
+
 /** One operation: its name, its key, and what it needs besides. */
 export interface RedisOperation {
   readonly key: RedisKey;
@@ -17,9 +19,6 @@ export interface RedisKey {
   readonly tag: string;
   readonly name: string;
 }
-
-/** Time for which a claim whose owner let it run out is kept, so that its take-over is seen as one. */
-export const graceMs = 60_000;
 
 /**
  * KEYS[i] belongs to operation i; ARGV[1] holds the operations. Answers with a JSON array.
@@ -37,11 +36,11 @@ local operations = cjson.decode(ARGV[1])
 
 local function digits(number) return string.format('%.0f', number) end
 
-local function take(key, token, pendingMs, again)
+local function hold(key, token, pendingMs)
   local claim = redis.call('HMGET', key, 's', 't', 'f', 'u', 'm')
   local state, owner, fence, till = claim[1], claim[2], claim[3], claim[4]
   if state == 'd' then return {'done', fence, claim[5] or ''} end
-  if state == 'p' and tonumber(till) > now and not (again and owner == token) then
+  if state == 'p' and tonumber(till) > now and owner ~= token then
     return {'pending', fence}
   end
   local next = micros
@@ -53,8 +52,7 @@ end
 
 local run = {}
 
-function run.take(key, token, pendingMs) return take(key, token, pendingMs, false) end
-function run.hold(key, token, pendingMs) return take(key, token, pendingMs, true) end
+run.hold = hold
 
 function run.done(key, token, keepMs, memo)
   if redis.call('HGET', key, 't') ~= token then return 0 end
@@ -64,7 +62,7 @@ function run.done(key, token, keepMs, memo)
   return 1
 end
 
--- Was done without a claim, while Redis was away. Says whether somebody else had done it.
+-- Was done without asking. Says whether somebody else had done it.
 function run.mark(key, token, keepMs, memo)
   local known = redis.call('HMGET', key, 's', 't', 'f')
   if known[1] == 'd' and known[2] ~= token then return 1 end
@@ -89,7 +87,7 @@ function run.join(key, time, latest, candidate, timeoutMs, starts, token, pendin
     redis.call('HSET', key, 'id', id, 'last', digits(latest))
   elseif latest > tonumber(live[2]) then redis.call('HSET', key, 'last', digits(latest)) end
   redis.call('PEXPIRE', key, 2 * timeoutMs + ${graceMs})
-  local start = take(starts .. id, token, pendingMs, true)
+  local start = hold(starts .. id, token, pendingMs)
   return {id, start[1], start[2], start[3]}
 end
 

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { doneOperation, markOperation, takeOperation } from "./redis_claims.ts";
 import type { RedisLink } from "./redis_link.ts";
 import type { RedisKey, RedisOperation } from "./redis_script.ts";
 import type { Session } from "./session.ts";
@@ -34,7 +35,7 @@ export class SessionOperations {
     this.#options = options;
   }
 
-  /** Which session do live events of a device come to, and whose is it to start it? */
+  /** Which session do live events of a device come to, and whose is it to start it? Its id, then as a claim answers. */
   join(owner: string, { candidate, earliest, latest }: Joining): RedisOperation {
     const { link, book, token } = this.#options;
     const startsOf = link.nameOf(link.key(owner, "start:"));
@@ -49,13 +50,14 @@ export class SessionOperations {
 
   /** Whose is it to start the session? */
   holdStart(session: Session): RedisOperation {
-    return { key: this.#startKey(session), words: ["hold", this.#options.token, startPendingMs] };
+    return takeOperation(this.#startKey(session), { token: this.#options.token, pendingMs: startPendingMs });
   }
 
   /** Its session_start is stored: by a claim (`done`), or decided without one (`mark`). */
   started(session: Session, word: "done" | "mark", startT: number): RedisOperation {
     const { token, keepMs } = this.#options;
-    return { key: this.#startKey(session), words: [word, token, keepMs(), String(startT)] };
+    const tell = word === "done" ? doneOperation : markOperation;
+    return tell(this.#startKey(session), { token, keepMs: keepMs(), memo: String(startT) });
   }
 
   /** All that this daemon stored of it. */

@@ -11,7 +11,9 @@ import type { Clock } from "../base/clock.ts";
 import { WeirError } from "../base/errors.ts";
 import type { Identity } from "../base/record.ts";
 import type { ClaimCounts } from "./claim_counts.ts";
+import type { ClaimAnswer } from "./claims.ts";
 import type { Outbox } from "./outbox.ts";
+import { readClaim } from "./redis_claims.ts";
 import type { RedisAnswer, RedisLink } from "./redis_link.ts";
 import type { Session } from "./session.ts";
 import type { SessionBook, SessionSharing } from "./session_book.ts";
@@ -130,8 +132,8 @@ export class SharedSessions implements SessionSharing {
       return;
     }
     joins.forEach(([, joining], i) => this.#joined(joining, answers[i]));
-    begins.forEach((session, i) => this.#learned(session, answers[joins.length + i]));
-    await this.rows.claimed(identities, answers.slice(asked));
+    begins.forEach((session, i) => this.#learned(session, readClaim(answers[joins.length + i])));
+    await this.rows.claimed(identities, answers.slice(asked).map(readClaim));
   }
 
   /**
@@ -190,19 +192,18 @@ export class SharedSessions implements SessionSharing {
     const session = book.open({ id, project, deviceId });
     book.makeLive(session);
     session.seenT = Math.max(session.seenT, latest);
-    this.#learned(session, start);
+    this.#learned(session, readClaim(start));
   }
 
-  #learned(session: Session, answer: RedisAnswer): void {
+  #learned(session: Session, answer: ClaimAnswer): void {
     const { clock, counts } = this.#options;
-    const [state, fence] = answer;
     session.isLearned = true;
     session.isLocal = false;
     counts.answered([answer]);
-    session.claim = state === "taken"
-      ? { fence: Number(fence), until: clock.monotonic() + startPendingMs - claimMarginMs }
+    session.claim = answer.state === "taken"
+      ? { fence: answer.fence, until: clock.monotonic() + startPendingMs - claimMarginMs }
       : undefined;
-    if (state === "done") session.hasStart = true;
+    if (answer.state === "done") session.hasStart = true;
   }
 
   #decideAlone(session: Session, latest?: number): void {

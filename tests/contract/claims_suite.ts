@@ -4,8 +4,8 @@
  * @module
  */
 
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import type { ClaimAnswer, Claims, HeldClaim } from "../../src/sessions/claims.ts";
+import { assert, assertEquals } from "@std/assert";
+import type { ClaimAnswer, ClaimRequest, Claims, DoneClaim, HeldClaim } from "../../src/sessions/claims.ts";
 
 /** A fresh room, with a way to let time pass. */
 export interface ClaimsUnderTest extends AsyncDisposable {
@@ -24,16 +24,28 @@ const keepMs = 60_000;
 /** For claims whose time is to run out. */
 const shortMs = 500;
 
+let tokens = 0;
+
+/** Asked by an owner of its own. */
+function request(key: string, ms = pendingMs): ClaimRequest {
+  return { key, token: `owner ${++tokens}`, pendingMs: ms };
+}
+
 /** Takes one claim, in the hope that it is free. */
 async function take(claims: Claims, key: string, ms = pendingMs): Promise<Taken & HeldClaim> {
-  const [answer] = await claims.take([{ key, pendingMs: ms }]);
+  const asked = request(key, ms);
+  const [answer] = await claims.take([asked]);
   assert(answer.state === "taken", `${key} is ${answer.state}`);
-  return { ...answer, key };
+  return { ...answer, key, token: asked.token };
 }
 
 /** How a claim answers to somebody who comes later. */
 async function ask(claims: Claims, key: string): Promise<ClaimAnswer> {
-  return (await claims.take([{ key, pendingMs }]))[0];
+  return (await claims.take([request(key)]))[0];
+}
+
+function done({ key, token }: HeldClaim, memo?: string, ms = keepMs): DoneClaim {
+  return { key, token, keepMs: ms, memo };
 }
 
 /** Registers the tests for the implementation called `name`. */
@@ -47,22 +59,22 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
   test("take() gives a free claim, and tells everybody else that it is pending", async ({ claims, other }) => {
     const mine = await take(claims, "a");
     assertEquals(mine.takenOver, false);
-    assert(mine.token !== "" && Number.isSafeInteger(mine.fence) && mine.fence > 0);
+    assert(Number.isSafeInteger(mine.fence) && mine.fence > 0);
     assertEquals(await ask(other, "a"), { state: "pending", fence: mine.fence });
     assertEquals(await ask(claims, "a"), { state: "pending", fence: mine.fence });
   });
 
   test("done() ends a claim for everybody, for as long as it is kept", async ({ claims, other, advance }) => {
     const mine = await take(claims, "a", shortMs);
-    assertEquals(await claims.done([mine], keepMs), [true]);
+    assertEquals(await claims.done([done(mine)]), [true]);
     await advance(shortMs + 100);
-    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence });
-    assertEquals(await ask(claims, "a"), { state: "done", fence: mine.fence });
+    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence, memo: "" });
+    assertEquals(await ask(claims, "a"), { state: "done", fence: mine.fence, memo: "" });
   });
 
   test("forgets a claim that is done once its time is over", async ({ claims, other, advance }) => {
     const mine = await take(claims, "a");
-    await claims.done([mine], 300);
+    await claims.done([done(mine, undefined, 300)]);
     await advance(500);
     const again = await take(other, "a");
     assertEquals(again.takenOver, false);
@@ -75,7 +87,6 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
     const theirs = await take(other, "a");
     assertEquals(theirs.takenOver, true);
     assert(theirs.fence > mine.fence);
-    assertNotEquals(theirs.token, mine.token);
     assertEquals(await ask(claims, "a"), { state: "pending", fence: theirs.fence });
   });
 
@@ -83,34 +94,34 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
     const mine = await take(claims, "a", shortMs);
     await advance(shortMs + 100);
     const theirs = await take(other, "a");
-    assertEquals(await claims.done([mine], keepMs), [false]);
+    assertEquals(await claims.done([done(mine)]), [false]);
     assertEquals((await ask(claims, "a")).state, "pending");
-    assertEquals(await other.done([theirs], keepMs), [true]);
-    assertEquals(await claims.done([mine], 1), [false]);
-    assertEquals(await ask(claims, "a"), { state: "done", fence: theirs.fence });
+    assertEquals(await other.done([done(theirs)]), [true]);
+    assertEquals(await claims.done([done(mine, undefined, 1)]), [false]);
+    assertEquals(await ask(claims, "a"), { state: "done", fence: theirs.fence, memo: "" });
   });
 
   test("takes done() of a late owner while nobody took over", async ({ claims, other, advance }) => {
     const mine = await take(claims, "a", shortMs);
     await advance(shortMs + 100);
-    assertEquals(await claims.done([mine], keepMs), [true]);
-    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence });
+    assertEquals(await claims.done([done(mine)]), [true]);
+    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence, memo: "" });
   });
 
   test("takes done() twice from the same owner", async ({ claims, other }) => {
     const mine = await take(claims, "a");
-    assertEquals(await claims.done([mine], keepMs), [true]);
-    assertEquals(await claims.done([mine], keepMs), [true]);
+    assertEquals(await claims.done([done(mine)]), [true]);
+    assertEquals(await claims.done([done(mine)]), [true]);
     assertEquals((await ask(other, "a")).state, "done");
   });
 
   test("refuses a token or a key that was never given", async ({ claims }) => {
     const [a, b] = [await take(claims, "a"), await take(claims, "b")];
     const wrong = [{ key: "a", token: b.token }, { key: "a", token: "" }, { key: "c", token: a.token }];
-    assertEquals(await claims.done(wrong, keepMs), [false, false, false]);
+    assertEquals(await claims.done(wrong.map((claim) => done(claim))), [false, false, false]);
     await claims.release(wrong);
     assertEquals((await ask(claims, "a")).state, "pending");
-    assertEquals(await claims.done([a, b], keepMs), [true, true]);
+    assertEquals(await claims.done([done(a), done(b)]), [true, true]);
   });
 
   test("release() frees a claim at once, and the next owner's fence is greater", async ({ claims, other }) => {
@@ -119,16 +130,16 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
     const theirs = await take(other, "a");
     assertEquals(theirs.takenOver, false);
     assert(theirs.fence > mine.fence);
-    assertEquals(await claims.done([mine], keepMs), [false]);
+    assertEquals(await claims.done([done(mine)]), [false]);
   });
 
   test("release() leaves alone what is done or somebody else's", async ({ claims, other, advance }) => {
     const [a, b] = [await take(claims, "a"), await take(claims, "b", shortMs)];
-    await claims.done([a], keepMs);
+    await claims.done([done(a)]);
     await advance(shortMs + 100);
     const theirs = await take(other, "b");
     await claims.release([a, b]);
-    assertEquals(await ask(claims, "a"), { state: "done", fence: a.fence });
+    assertEquals(await ask(claims, "a"), { state: "done", fence: a.fence, memo: "" });
     assertEquals(await ask(claims, "b"), { state: "pending", fence: theirs.fence });
   });
 
@@ -144,11 +155,12 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
   });
 
   test("answers in the order of what was asked, each by itself", async ({ claims, other }) => {
-    const done = await take(other, "done");
-    await other.done([done], keepMs);
+    const first = await take(other, "done");
+    await other.done([done(first)]);
     const pending = await take(other, "pending");
     const keys = ["x1", "done", "x2", "pending", "x1", "x3", "done"];
-    const answers = await claims.take(keys.map((key) => ({ key, pendingMs })));
+    const asked = keys.map((key) => request(key));
+    const answers = await claims.take(asked);
     assertEquals(answers.map(({ state }) => state), [
       "taken",
       "done",
@@ -158,27 +170,86 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
       "taken",
       "done",
     ]);
-    assertEquals([answers[1].fence, answers[3].fence], [done.fence, pending.fence]);
+    assertEquals([answers[1].fence, answers[3].fence], [first.fence, pending.fence]);
     assertEquals(answers[4].fence, answers[0].fence);
-    const held = keys.flatMap((key, i): HeldClaim[] => {
-      const answer = answers[i];
-      return answer.state === "taken" ? [{ key, token: answer.token }] : [];
-    });
-    const asked = [held[2], { key: "pending", token: "not mine" }, held[0], held[1]];
-    assertEquals(await claims.done(asked, keepMs), [true, false, true, true]);
+    const held = asked.filter((_, i) => answers[i].state === "taken");
+    const ended = [held[2], { key: "pending", token: "not mine" }, held[0], held[1]];
+    assertEquals(await claims.done(ended.map((claim) => done(claim))), [true, false, true, true]);
+  });
+
+  test("take() holds on what its owner has, under a new fence", async ({ claims, other, advance }) => {
+    const mine = await take(claims, "a", shortMs);
+    const [again] = await claims.take([{ ...mine, pendingMs }]);
+    assert(again.state === "taken" && !again.takenOver && again.fence > mine.fence);
+    await advance(shortMs + 100);
+    assertEquals(await ask(other, "a"), { state: "pending", fence: again.fence });
+    assertEquals(await claims.done([done(mine)]), [true]);
+    assertEquals(await claims.take([{ ...mine, pendingMs }]), [{
+      state: "done",
+      fence: again.fence,
+      memo: "",
+    }]);
+  });
+
+  test("take() of an owner whose time ran out takes nothing over", async ({ claims, advance }) => {
+    const mine = await take(claims, "a", shortMs);
+    await advance(shortMs + 100);
+    const [again] = await claims.take([{ ...mine, pendingMs }]);
+    assert(again.state === "taken" && !again.takenOver && again.fence > mine.fence);
+  });
+
+  test("tells those who come later what was told of what is done", async ({ claims, other }) => {
+    const memos = ["", "2", '{"a":"é\\n\u2028"}', "m".repeat(10_000)];
+    const held = await Promise.all(memos.map((_, i) => take(claims, `k${i}`)));
+    const told = await claims.done(held.map((mine, i) => done(mine, memos[i])));
+    assertEquals(told, memos.map(() => true));
+    const answers = await other.take(held.map(({ key }) => request(key)));
+    assertEquals(answers, held.map(({ fence }, i) => ({ state: "done", fence, memo: memos[i] })));
+    assertEquals(await claims.done([done(held[1])]), [true]);
+    assertEquals(await ask(other, "k1"), { state: "done", fence: held[1].fence, memo: "2" });
+  });
+
+  test("mark() does what nobody asked for, for as long as it is kept", async ({ claims, other, advance }) => {
+    const free = { key: "a", token: "me" };
+    assertEquals(await claims.mark([done(free, "first", 300)]), [false]);
+    const answer = await ask(other, "a");
+    assert(answer.state === "done" && answer.memo === "first" && answer.fence > 0);
+    await advance(500);
+    assert((await take(other, "a")).fence > answer.fence);
+  });
+
+  test("mark() leaves what somebody else has done, and says so", async ({ claims, other }) => {
+    const mine = await take(claims, "a");
+    await claims.done([done(mine, "mine")]);
+    assertEquals(await other.mark([done({ key: "a", token: "other" }, "theirs")]), [true]);
+    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence, memo: "mine" });
+    assertEquals(await claims.mark([done(mine, "mine again")]), [false]);
+    assertEquals(await ask(other, "a"), { state: "done", fence: mine.fence, memo: "mine again" });
+  });
+
+  test("mark() takes a claim from whoever holds it", async ({ claims, other }) => {
+    const [a, b] = [await take(claims, "a"), await take(claims, "b")];
+    const marked = await other.mark([done({ key: "a", token: "other" }, "theirs"), done(b, "mine")]);
+    assertEquals(marked, [false, false]);
+    assertEquals(await claims.done([done(a, "mine")]), [false]);
+    assertEquals(await ask(claims, "a"), { state: "done", fence: a.fence, memo: "theirs" });
+    assertEquals(await ask(other, "b"), { state: "done", fence: b.fence, memo: "mine" });
   });
 
   test("takes nothing when nothing is asked", async ({ claims }) => {
     assertEquals(await claims.take([]), []);
-    assertEquals(await claims.done([], keepMs), []);
+    assertEquals(await claims.done([]), []);
+    assertEquals(await claims.mark([]), []);
     await claims.release([]);
   });
 
   test("gives each of many claims asked for at once to exactly one", async ({ claims, other }) => {
     const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
-    const asked = keys.map((key) => ({ key, pendingMs: 30_000 }));
     const rounds = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? claims : other).take(asked)),
+      Array.from(
+        { length: 20 },
+        (_, i) => (i % 2 === 0 ? claims : other).take(keys.map((key) => request(key))),
+      ),
     );
     keys.forEach((key, k) => {
       const answers = rounds.map((answers) => answers[k]);
@@ -215,9 +286,9 @@ export function claimsSuite(name: string, open: () => ClaimsUnderTest | Promise<
       "a\0b",
       "a\0",
     ];
-    const answers = await claims.take(keys.map((key) => ({ key, pendingMs })));
+    const answers = await claims.take(keys.map((key) => request(key)));
     assertEquals(answers.map(({ state }) => state), keys.map(() => "taken"));
-    const again = await other.take(keys.map((key) => ({ key, pendingMs })));
+    const again = await other.take(keys.map((key) => request(key)));
     assertEquals(again.map(({ fence }) => fence), answers.map(({ fence }) => fence));
   });
 }

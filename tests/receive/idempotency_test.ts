@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { systemClock } from "../../src/base/clock.ts";
 import { WeirError } from "../../src/base/errors.ts";
 import type { KeptReply } from "../../src/base/record.ts";
 import type { Inbound } from "../../src/dialects/dialect.ts";
 import { Idempotency } from "../../src/receive/idempotency.ts";
+import { MemoryClaims } from "../../src/sessions/memory_claims.ts";
 
 const kept: KeptReply = { status: 202, contentType: "application/json", body: "{}", at: 1 };
 
@@ -15,6 +17,10 @@ class Replies {
   }
 }
 
+function openTurns(memory = new Replies()): Idempotency {
+  return new Idempotency({ memory, claims: new MemoryClaims(systemClock) });
+}
+
 function inbound(key: string | undefined, path = "/track/batch"): Inbound {
   const headers = new Headers(key === undefined ? {} : { "idempotency-key": key });
   const url = new URL(`http://127.0.0.1${path}`);
@@ -22,7 +28,7 @@ function inbound(key: string | undefined, path = "/track/batch"): Inbound {
 }
 
 Deno.test("Idempotency.begin() lets a request without a key, or without an owner, run at once", async () => {
-  const turns = new Idempotency(new Replies());
+  const turns = openTurns();
   for (const [key, owner] of [[undefined, "shop"], ["k", undefined], [undefined, undefined]]) {
     using a = await turns.begin(inbound(key), owner);
     using b = await turns.begin(inbound(key), owner);
@@ -32,7 +38,7 @@ Deno.test("Idempotency.begin() lets a request without a key, or without an owner
 
 Deno.test("Idempotency.begin() gives a repeat the reply of the first one", async () => {
   const replies = new Replies();
-  const turns = new Idempotency(replies);
+  const turns = openTurns(replies);
   const first = await turns.begin(inbound("k"), "shop");
   assert(first.key !== undefined && first.repeat === undefined);
   replies.known.set(first.key, kept);
@@ -42,7 +48,7 @@ Deno.test("Idempotency.begin() gives a repeat the reply of the first one", async
 });
 
 Deno.test("Idempotency.begin() keeps routes, owners and keys apart", async () => {
-  const turns = new Idempotency(new Replies());
+  const turns = openTurns();
   const asked: [string, string, string][] = [
     ["k", "/track", "shop"],
     ["k", "/track/batch", "shop"],
@@ -58,7 +64,7 @@ Deno.test("Idempotency.begin() keeps routes, owners and keys apart", async () =>
 
 Deno.test("Idempotency.begin() makes the second wait for the first, and then repeats it", async () => {
   const replies = new Replies();
-  const turns = new Idempotency(replies);
+  const turns = openTurns(replies);
   const first = await turns.begin(inbound("k"), "shop");
   const order: string[] = [];
   const later = [1, 2, 3].map(async (n) => {
@@ -76,7 +82,7 @@ Deno.test("Idempotency.begin() makes the second wait for the first, and then rep
 
 Deno.test("Idempotency.begin() lets exactly one of those that wait run when the first one failed", async () => {
   const replies = new Replies();
-  const turns = new Idempotency(replies);
+  const turns = openTurns(replies);
   const first = await turns.begin(inbound("k"), "shop");
   let running = 0;
   let runs = 0;
@@ -97,7 +103,7 @@ Deno.test("Idempotency.begin() lets exactly one of those that wait run when the 
 });
 
 Deno.test("Idempotency.begin() refuses a key that is empty or longer than 256 characters", async () => {
-  const turns = new Idempotency(new Replies());
+  const turns = openTurns();
   for (const key of ["", "x".repeat(257)]) {
     const error = await assertRejects(async () => await turns.begin(inbound(key), "shop"), WeirError);
     assertEquals(error.code, "invalid_header");

@@ -1,6 +1,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
+import { Outbox } from "../../src/sessions/outbox.ts";
 import { RedisClaims } from "../../src/sessions/redis_claims.ts";
 import { RedisLink } from "../../src/sessions/redis_link.ts";
 import { claimsSuite, type ClaimsUnderTest } from "../contract/claims_suite.ts";
@@ -14,19 +15,16 @@ async function openRooms(url: string): Promise<ClaimsUnderTest> {
   const metrics = createMetrics();
   const prefix = `test${rooms++}`;
   const log = createLog({ clock: systemClock, write: () => {} });
-  const open = async (): Promise<RedisClaims> => {
-    const link = new RedisLink({ url, prefix, clock: systemClock, log, metrics });
-    await link.start();
-    return new RedisClaims(link, metrics);
-  };
-  const [claims, other] = [await open(), await open()];
+  const links = [1, 2].map(() => new RedisLink({ url, prefix, clock: systemClock, log, metrics }));
+  await Promise.all(links.map((link) => link.start()));
+  const [claims, other] = links.map((link) => new RedisClaims(link, new Outbox(link, () => [])));
   return {
     claims,
     other,
     advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    async [Symbol.asyncDispose](): Promise<void> {
-      await claims.close();
-      await other.close();
+    [Symbol.asyncDispose](): Promise<void> {
+      links.forEach((link) => link.close());
+      return Promise.resolve();
     },
   };
 }
