@@ -5,6 +5,7 @@
  */
 
 import type { Identity } from "../base/identity.ts";
+import { PassingMap } from "../base/passing_map.ts";
 import { assumedIndexBytes, type TracePlace, type Unit } from "../base/record.ts";
 import type { SeenIdentities } from "./seen_identities.ts";
 import type { HeldTrace, TraceIndex } from "./trace_index.ts";
@@ -22,7 +23,7 @@ export class Reservations {
   readonly #seen: SeenIdentities;
   readonly #traces: TraceIndex;
   /** For each unit that holds anything: one for each trace record that is left of it, in order. */
-  readonly #held = new Map<Unit, readonly HeldTrace[]>();
+  readonly #held = new PassingMap<Unit, readonly HeldTrace[]>();
 
   constructor(seen: SeenIdentities, traces: TraceIndex) {
     this.#seen = seen;

@@ -5,6 +5,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { PassingMap } from "../base/passing_map.ts";
 import { frameHeaderBytes, type Unit } from "../base/record.ts";
 import { SessionTally } from "../base/session_tally.ts";
 import type { SessionSource } from "../index/plan.ts";
@@ -96,8 +97,8 @@ export class SessionBook implements SessionKeeper {
   readonly #options: SessionBookOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #owners = new LiveOwners();
-  readonly #held = new Map<Unit, readonly HeldTally[]>();
-  readonly #endings = new Map<Unit, readonly Ending[]>();
+  readonly #held = new PassingMap<Unit, readonly HeldTally[]>();
+  readonly #endings = new PassingMap<Unit, readonly Ending[]>();
   #changed = new Set<Session>();
   #inFlush: Set<Session> | undefined;
   #openCount = 0;
