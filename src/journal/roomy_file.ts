@@ -10,7 +10,7 @@ import type { SegmentFile } from "./files.ts";
 const smallWriteBytes = 64 * 1024;
 const leastRoomBytes = 64 * 1024;
 /** The sync that stores new room costs in proportion, and is one of those that somebody waits for. */
-const mostRoomBytes = 256 * 1024;
+const mostRoomBytes = 1024 * 1024;
 
 /**
  * Writes go behind the one before. Behind the last of them stand zeroes, no more than the file held when they were
@@ -21,6 +21,8 @@ export class RoomyFile implements SegmentFile {
   #end = 0;
   /** End of the file. */
   #roomEnd = 0;
+  /** Takes what is written with its room; all zeroes in between. */
+  #scratch: Uint8Array | undefined;
 
   /** @param file Empty, open for writing, and not for appending. */
   constructor(file: Deno.FsFile) {
@@ -64,9 +66,10 @@ export class RoomyFile implements SegmentFile {
   /** In one write, so that a disk without room for both takes what it has room for. */
   async #writeWithRoom(bytes: Uint8Array): Promise<number> {
     const room = Math.min(mostRoomBytes, Math.max(leastRoomBytes, this.#end));
-    const both = new Uint8Array(bytes.length + room);
-    both.set(bytes);
-    const written = await this.#file.write(both);
+    const scratch = this.#scratch ??= new Uint8Array(smallWriteBytes + mostRoomBytes);
+    scratch.set(bytes);
+    const written = await this.#file.write(scratch.subarray(0, bytes.length + room));
+    scratch.fill(0, 0, bytes.length);
     if (written <= bytes.length) return written;
     this.#roomEnd = this.#end + written;
     this.#file.seekSync(this.#end + bytes.length, Deno.SeekMode.Start);
