@@ -38,6 +38,11 @@ export interface JournalPosition {
   readonly offset: number;
 }
 
+/** Does `a` stand before `b`? */
+export function isBefore(a: JournalPosition, b: JournalPosition): boolean {
+  return a.segment < b.segment || (a.segment === b.segment && a.offset < b.offset);
+}
+
 /** A frame read back. */
 export interface StoredFrame {
   /** Offset of the payload's first byte in the segment file. */

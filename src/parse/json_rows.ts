@@ -7,7 +7,15 @@ import type { BufferPool } from "../base/buffer_pool.ts";
 import { WeirError } from "../base/errors.ts";
 import { ChunkBuffer } from "./chunk_buffer.ts";
 import { Envelope } from "./envelope.ts";
-import { cutOff, duplicateRowsKey, malformed, tooDeep, tooLarge, tooManyRows } from "./refusals.ts";
+import {
+  cutOff,
+  duplicateRowsKey,
+  malformed,
+  misplaced,
+  tooDeep,
+  tooLarge,
+  tooManyRows,
+} from "./refusals.ts";
 import {
   blankSpace,
   closeBrace,
@@ -20,8 +28,8 @@ import {
   skipSpace,
   trimEnd,
 } from "./scanner.ts";
-import { RowStretch } from "./row_stretch.ts";
-import { isUtf8 } from "./utf8.ts";
+import { mostStretchRows, RowStretch } from "./row_stretch.ts";
+import { characterEnd, isUtf8 } from "./utf8.ts";
 import { type RowLimits, type RowSource, RowWindow, WindowBuilder } from "./window.ts";
 
 /** What {@link JsonRows} takes. */
@@ -32,9 +40,6 @@ export interface JsonRowsOptions {
   /** Where the buffer comes from for what spans chunks; see {@link JsonRows.free}. */
   readonly buffers?: BufferPool;
 }
-
-/** Rows of a stretch: what is done with them is done without a pause. */
-const mostStretchRows = 512;
 
 /**
  * Where in the body it stands:
@@ -325,7 +330,7 @@ export class JsonRows implements RowSource {
         return this.#readMembers(bytes, from);
       case "no_object": {
         const at = this.#scanner.scan(bytes, from, bytes.length);
-        if (at < bytes.length) throw this.#misplaced(bytes[at]);
+        if (at < bytes.length) throw misplaced(bytes[at], this.#limits.maxDepth);
         return at;
       }
       default:
@@ -373,19 +378,13 @@ export class JsonRows implements RowSource {
     } else if (byte === closeBrace) {
       this.#scanner.leave();
       this.#state = "behind";
-    } else throw this.#misplaced(byte);
+    } else throw misplaced(byte, this.#limits.maxDepth);
     return at + 1;
   }
 
   #enter(): void {
     if (this.#scanner.depth === this.#limits.maxDepth) throw tooDeep(this.#limits.maxDepth);
     this.#scanner.enter();
-  }
-
-  /** The error for a byte at which the scan stopped and which may not stand there. */
-  #misplaced(byte: number): WeirError {
-    if (byte === openBrace || byte === openBracket) return tooDeep(this.#limits.maxDepth);
-    return malformed("a comma, colon or bracket stands where none may");
   }
 
   #assertReady(): void {
@@ -399,11 +398,4 @@ export class JsonRows implements RowSource {
     this.#failure = error;
     return error;
   }
-}
-
-/** The end of the last character that is whole in `bytes[start, end)`, where they are UTF-8. */
-function characterEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && end - at < 3 && (bytes[at - 1] & 0xc0) === 0x80) at--;
-  return at > start && bytes[at - 1] >= 0xc0 ? at - 1 : end;
 }

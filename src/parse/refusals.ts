@@ -5,6 +5,7 @@
  */
 
 import { WeirError } from "../base/errors.ts";
+import { openBrace, openBracket } from "./scanner.ts";
 
 /** The body is no JSON. */
 export function malformed(what: string): WeirError {
@@ -29,6 +30,12 @@ export function tooDeep(maxDepth: number): WeirError {
 /** The body has too many rows. */
 export function tooManyRows(maxRows: number): WeirError {
   return new WeirError("too_many_rows", `Cannot read the body: it has more rows than max_rows: ${maxRows}`);
+}
+
+/** A byte at which the scan stopped, and which may not stand there. */
+export function misplaced(byte: number, maxDepth: number): WeirError {
+  if (byte === openBrace || byte === openBracket) return tooDeep(maxDepth);
+  return malformed("a comma, colon or bracket stands where none may");
 }
 
 /** Something is too long; the limit is named by its setting. */

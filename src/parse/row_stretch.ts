@@ -3,6 +3,9 @@
  * @module
  */
 
+/** Rows of a stretch: what is done with them is done without a pause. */
+export const mostStretchRows = 512;
+
 /** What a stretch is made of. */
 export interface StretchParts {
   readonly bytes: Uint8Array;

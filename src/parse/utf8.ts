@@ -17,3 +17,10 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   return decoder.decode(bytes.subarray(start, end));
 }
+
+/** The end of the last character that is whole in `bytes[start, end)`, where they are UTF-8. */
+export function characterEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && end - at < 3 && (bytes[at - 1] & 0xc0) === 0x80) at--;
+  return at > start && bytes[at - 1] >= 0xc0 ? at - 1 : end;
+}

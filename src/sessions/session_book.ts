@@ -12,7 +12,7 @@ import type { SessionSource } from "../index/plan.ts";
 import type { ReplayedRow, SessionKeeper, SessionReader } from "../index/session_keeper.ts";
 import type { IndexSize } from "../index/row_index.ts";
 import { readRecords } from "../index/replay.ts";
-import type { JournalPosition } from "../journal/segment.ts";
+import { isBefore, type JournalPosition } from "../journal/segment.ts";
 import { DueWheel } from "./due_wheel.ts";
 import { lineOf, lineReader } from "./unit_lines.ts";
 import { writeFirstSeen } from "./profile_rows.ts";
@@ -21,7 +21,7 @@ import { LiveOwners } from "./live_owners.ts";
 import { Session, type SessionName } from "./session.ts";
 import { type Columns, type FoldOptions, foldTally, tallyColumns } from "./session_fold.ts";
 import { bucketTimes, sessionBucket } from "./session_id.ts";
-import { readColumns, readLine, startLeadMs, writeStart } from "./session_rows.ts";
+import { arrivalOf, readColumns, readLine, startLeadMs, writeStart } from "./session_rows.ts";
 
 /** What may change while it runs. */
 export interface SessionSettings {
@@ -391,13 +391,4 @@ export class SessionBook implements SessionKeeper {
   #count(event: "started" | "ended" | "opened" | "reopened"): void {
     this.#options.metrics.counter("weir_sessions_total").inc({ event });
   }
-}
-
-function isBefore(a: JournalPosition, b: JournalPosition): boolean {
-  return a.segment < b.segment || (a.segment === b.segment && a.offset < b.offset);
-}
-
-/** Arrival of a stored event, ms since the epoch: its id begins with it (UUID version 7). */
-function arrivalOf({ id }: Columns): number {
-  return typeof id === "string" ? parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : NaN;
 }

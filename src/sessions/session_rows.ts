@@ -223,3 +223,8 @@ function member(name: string, value: string): string {
 function iso(time: number): string {
   return new Date(time).toISOString();
 }
+
+/** Arrival of a stored event, ms since the epoch: its id begins with it (UUID version 7). */
+export function arrivalOf({ id }: Columns): number {
+  return typeof id === "string" ? parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : NaN;
+}

@@ -32,10 +32,11 @@ import { readColumns } from "../../sessions/session_rows.ts";
 import type { WindowQuestions } from "../../sessions/window_questions.ts";
 import { writeBot, writeRow } from "./rows.ts";
 import { trackTwin } from "./twin.ts";
+import { problemOf, propertiesOf, revenueProblem, whereabouts } from "./row_facts.ts";
 import { describeIssues, type TrackRow, trackRow } from "./schema.ts";
 import type { Sender, SenderOf } from "./sender.ts";
 import { type RowsFrom, type Taken, WaitingRows } from "./waiting_rows.ts";
-import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 import { eventTime } from "./timestamp.ts";
 
 /** The request that {@link TrackIngest} takes. */
@@ -385,42 +386,7 @@ function textOf(sent: unknown): string | undefined {
   return typeof sent === "string" ? sent : undefined;
 }
 
-/** What the schema has against a row; undefined when it fits. */
-function problemOf(value: unknown): string | undefined {
-  const checked = trackRow.safeParse(value);
-  return checked.success ? undefined : describeIssues(checked.error);
-}
-
 /** Do the limits leave the common shape what it needs, so that nobody has to look at them? */
 function allowsWhole({ limits }: Config, body: Uint8Array): boolean {
   return limits.max_depth > maxCommonDepth && limits.max_row_bytes >= body.length;
-}
-
-function propertiesOf(row: TrackRow): Record<string, unknown> {
-  return "properties" in row.payload ? row.payload.properties ?? {} : {};
-}
-
-function whereabouts(
-  row: TrackRow,
-  properties: Record<string, unknown>,
-  at: { sender: Sender; time: number; arrivedAt: number },
-): Located {
-  const isTrack = row.type === "track";
-  const located = at.sender.locate(at.time, at.arrivedAt, {
-    explicit: isTrack ? explicitDevice(properties.__deviceId) : undefined,
-    ip: isTrack && typeof properties.__ip === "string" ? properties.__ip : undefined,
-    profileId: isTrack ? row.payload.profileId : undefined,
-    isEvent: isTrack,
-  });
-  if (row.type !== "replay" || row.payload.sessionId === undefined) return located;
-  return { ...located, where: { deviceId: located.where.deviceId, sessionId: row.payload.sessionId } };
-}
-
-function revenueProblem(row: TrackRow, properties: Record<string, unknown>): string | undefined {
-  if (row.type !== "track" || row.payload.name !== "revenue" || properties.__revenue === undefined) {
-    return undefined;
-  }
-  const revenue = properties.__revenue;
-  const fits = typeof revenue === "number" && Number.isInteger(revenue) && revenue >= 0;
-  return fits ? undefined : "body/payload/properties/__revenue must be an integer of at least 0";
 }

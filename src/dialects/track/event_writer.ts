@@ -9,9 +9,10 @@ import { dayOf, identityOwner, type RowPlace, rowPlace, type Unit } from "../../
 import { carryReferrer } from "./carried_referrer.ts";
 import { type Device, eventKernel, kernelConstants as c } from "./event_kernel.ts";
 import { eventNameProblem } from "./event_name.ts";
+import type { EventSender } from "./event_sender.ts";
 import { pageColumns } from "./page.ts";
 import type { TimeLimits } from "./timestamp.ts";
-import { explicitDevice, type Located, type Whereabouts } from "./whereabouts.ts";
+import { explicitDevice, type Whereabouts } from "./whereabouts.ts";
 
 const encoder = new TextEncoder();
 const dayMs = 86_400_000;
@@ -19,24 +20,6 @@ const dayMs = 86_400_000;
 const mostAnswers = 12;
 /** What every row carries is not longer than this; senders with more are left to the schema's path. */
 const maxColumnBytes = 16_384;
-
-/** What must be known of a sender. */
-export interface EventSender {
-  readonly project: string;
-  /** JSON members, each with a leading comma, that every row carries. */
-  readonly columns: string;
-  /** Device and session of an event; see `Sender`. */
-  locate(time: number, arrivedAt: number, named: { explicit?: string }): Located;
-  /** Is the event taken and not stored? Such a one is left to the schema's path. */
-  dropsEvent(name: string): boolean;
-  /** Profiles whose events are refused there; undefined when there are none. */
-  readonly blockedProfileIds: ReadonlySet<string> | undefined;
-  readonly isServer: boolean;
-  /** Does a profile have a live session that a server's event would belong to? */
-  hasLiveProfile(profileId: string): boolean;
-  /** The times around `time` for which `locate` answers the same, as long as a live session takes events. */
-  steadySpan(time: number, of: { isExplicit: boolean; isLive: boolean }): { since: number; until: number };
-}
 
 /** What all rows of a sender share. */
 export interface EventWriterOptions {
